@@ -1,0 +1,126 @@
+# make            the module and expctl, under build/
+# make check      gets what is missing, builds and runs every test
+# make demo       a private nginx, traffic, and the table that comes of it
+# make bench      what the module costs against plain proxy_pass
+#
+# NGX_SRC=DIR builds the module against an nginx source tree; else against
+# the headers of Debian's nginx-dev, which is unpacked, not installed.
+
+B        = build
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+DESTDIR ?=
+PROVE   ?= prove
+
+WARN     = -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion \
+           -Wstrict-prototypes -Wmissing-prototypes
+NXE_CFLAGS = -std=gnu11 -fPIC -Iinclude -I. $(WARN)
+LIBS     = -llmdb -lcjson -lcrypto -lm
+CLI_LIBS = -lgsl -lgslcblas -lz
+SAN      = -fsanitize=address,undefined -fno-sanitize-recover=all \
+           -fno-omit-frame-pointer
+
+HEADERS  = $(wildcard include/nxe/*.h)
+LIB_SRC  = $(wildcard lib/*.c)
+CLI_SRC  = $(wildcard cli/*.c)
+UNIT_SRC = $(wildcard t/unit/test_*.c)
+FUZZ_SRC = $(wildcard t/fuzz/fuzz_*.c)
+
+LIB_OBJ  = $(LIB_SRC:lib/%.c=$B/obj/lib/%.o)
+CLI_OBJ  = $(CLI_SRC:cli/%.c=$B/obj/cli/%.o)
+SAN_OBJ  = $(LIB_SRC:lib/%.c=$B/obj/san/%.o)
+UNIT_BIN = $(UNIT_SRC:t/unit/%.c=$B/unit/%)
+FUZZ_BIN = $(FUZZ_SRC:t/fuzz/%.c=$B/fuzz/%)
+
+MODULE   = $B/ngx_http_experiment_module.so
+NGX_DEB  = $B/nginx-debian
+NGX_BIN  = $(NGX_DEB)/usr/sbin/nginx
+
+.PHONY: all module expctl check unit asan fuzz bench demo lint install clean \
+        deps tests
+
+all: module expctl
+
+module: $(MODULE)
+
+expctl: $B/expctl
+
+# A phony file cannot be the target of a rule that knows what changed, so the
+# module's rule is by its sources.
+MODULE_SRC = config $(wildcard ngx_module/*.[ch]) $(LIB_SRC) $(HEADERS)
+
+$(MODULE): $(MODULE_SRC) t/tools/build-module | $(if $(NGX_SRC),,$(NGX_BIN))
+	t/tools/build-module $B "$(NGX_SRC)" "$(CC)"
+
+$(NGX_BIN): | t/tools/get-nginx
+	t/tools/get-nginx $(NGX_DEB)
+
+$B/expctl: $(CLI_OBJ) $B/libnxe.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(CLI_OBJ) $B/libnxe.a $(LIBS) $(CLI_LIBS)
+
+$B/libnxe.a: $(LIB_OBJ)
+	rm -f $@
+	ar rcs $@ $(LIB_OBJ)
+
+$B/obj/lib/%.o: lib/%.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$B/obj/cli/%.o: cli/%.c $(HEADERS) $(wildcard cli/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$B/obj/san/%.o: lib/%.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(SAN) -O1 -g -c -o $@ $<
+
+$B/libnxe-san.a: $(SAN_OBJ)
+	rm -f $@
+	ar rcs $@ $(SAN_OBJ)
+
+$B/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $B/libnxe-san.a
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) -Wno-conversion $(SAN) -O1 -g -o $@ $< \
+	    $B/libnxe-san.a $(LIBS) $(CLI_LIBS) -lcmocka
+
+unit: $(UNIT_BIN)
+
+$B/fuzz/%: t/fuzz/%.c $(LIB_SRC) $(HEADERS)
+	@mkdir -p $(@D)
+	clang $(NXE_CFLAGS) -Wno-conversion -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -O1 -g -o $@ $< $(LIB_SRC) $(LIBS) \
+	    $(CLI_LIBS)
+
+fuzz: $(FUZZ_BIN)
+	t/tools/fuzz $B/fuzz
+
+deps:
+	t/tools/install-deps
+
+tests: all unit
+	$(PROVE) -j2 --timer t/unit.t t
+
+check: deps
+	$(MAKE) tests
+
+demo: deps
+	$(MAKE) all
+	t/tools/demo
+
+bench: deps
+	$(MAKE) all
+	bench/run
+
+asan: | $(NGX_BIN)
+	t/tools/asan-nginx $B
+
+lint:
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+	    --enable=warning,portability -Iinclude lib cli
+
+install: all
+	t/tools/install-edge "$B" "$(DESTDIR)" "$(PREFIX)"
+
+clean:
+	rm -rf $B

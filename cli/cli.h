@@ -1,0 +1,125 @@
+/*
+ * What the files of expctl share: the command table, options, output.
+ */
+
+#ifndef EXPCTL_CLI_H
+#define EXPCTL_CLI_H
+
+#include <stdio.h>
+
+#include <nxe/arena.h>
+#include <nxe/base.h>
+#include <nxe/buf.h>
+
+/* Exit codes (DESIGN, expctl). */
+
+#define CLI_DONE   0
+#define CLI_NO     1        /* the answer is no */
+#define CLI_USAGE  2        /* wrong usage or input */
+#define CLI_ENV    3        /* the environment failed: I/O, network */
+
+
+/*
+ * An option of a command.  A flag has no metavar.  Options that may be given
+ * more than once (CLI_OPT_MANY) collect their values in order.
+ */
+
+#define CLI_OPT_MANY  0x1
+
+typedef struct {
+    const char         *name;       /* "registry" for --registry */
+    char                letter;     /* 'f' for -f, or 0 */
+    const char         *metavar;    /* NULL: a flag */
+    unsigned            flags;
+    const char         *help;       /* one line for -h and the manual */
+} cli_opt_t;
+
+/* Sets of common options that a command takes besides its own. */
+
+#define CLI_OUTPUT    0x1           /* -o table/json/csv */
+#define CLI_REGISTRY  0x2           /* --registry DIR */
+#define CLI_WRITES    0x4           /* -m --as --dry-run */
+
+typedef struct cli_s  cli_t;
+
+typedef struct {
+    const char         *name;
+    const char         *args;       /* "NAME UNIT...", "" */
+    const char         *summary;    /* one line */
+    unsigned            common;
+    const cli_opt_t    *opts;       /* ended by a NULL name; may be NULL */
+    int               (*run)(cli_t *cli);
+    const char         *help;       /* paragraphs, examples */
+} cli_command_t;
+
+typedef enum { CLI_TABLE, CLI_JSON, CLI_CSV } cli_format_t;
+
+/* A parsed command line. */
+
+struct cli_s {
+    const cli_command_t *command;
+    char              **args;       /* positional */
+    int                 nargs;
+    cli_format_t        format;
+    unsigned            format_given:1;
+    unsigned            quiet:1;
+    unsigned            color:1;    /* stdout: a terminal, and allowed */
+    unsigned            dry_run:1;
+    const char         *registry;   /* DIR */
+    const char         *message;    /* -m, or "" */
+    const char         *label;      /* --as, or NULL */
+    nxe_arena_t        *arena;      /* memory of the whole run */
+    const nxe_mem_t    *mem;
+    void               *opts;       /* private to opt.c */
+};
+
+/* opt.c: values of a command's own options. */
+
+int cli_has(const cli_t *cli, const char *name);
+const char *cli_opt(const cli_t *cli, const char *name);     /* NULL: absent */
+int cli_opt_count(const cli_t *cli, const char *name);
+const char *cli_opt_at(const cli_t *cli, const char *name, int i);
+
+/*
+ * out.c: messages.  cli_error() prints "expctl: ..." to stderr; cli_usage()
+ * also says how to get help, and returns CLI_USAGE.  cli_fail() prints err and
+ * returns the exit code that belongs to its status.  cli_next() prints a
+ * "next: ..." line to stderr unless quiet.
+ */
+
+void cli_error(const char *fmt, ...) NXE_PRINTF(1, 2);
+int cli_usage(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);
+int cli_fail(const nxe_error_t *err);
+void cli_next(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);
+
+/*
+ * Text from outside, made safe for a terminal (OUTPUT 2: \xNN, \u{202e}, \\).
+ * Memory of cli->mem.
+ */
+const char *cli_safe(const cli_t *cli, nxe_str_t s);
+
+/*
+ * A table: heads are upper case, columns two spaces apart, text left, numbers
+ * right.  Cells are copied and made safe by the table.  A terminal cuts a
+ * last text column at its width.  As CSV the same cells, quoted where needed,
+ * formula starts guarded.
+ */
+
+typedef struct cli_table_s  cli_table_t;
+
+/* spec: one letter a column, 'l' or 'r'; heads follow, as many. */
+cli_table_t *cli_table_new(const cli_t *cli, const char *spec, ...);
+void cli_cell(cli_table_t *t, const char *fmt, ...) NXE_PRINTF(2, 3);
+void cli_cell_str(cli_table_t *t, nxe_str_t s);
+void cli_table_print(cli_table_t *t, FILE *f);
+
+/* "1,512"; memory of cli->mem. */
+const char *cli_count(const cli_t *cli, unsigned long long n);
+
+/* A word in its colour: "ok" green, "warn" yellow, "FAIL" red. */
+const char *cli_mark(const cli_t *cli, const char *word);
+
+/* "15 min", "6 d": time since an RFC 3339 time, for SINCE. */
+const char *cli_ago(const cli_t *cli, nxe_str_t rfc3339);
+
+#endif /* EXPCTL_CLI_H */

@@ -1,0 +1,70 @@
+/*
+ * Exact fractions: no floating point decides an assignment.
+ *
+ * A fraction is num/den with 0 <= num <= den <= 10^18, so that products of a
+ * weight and an exposure, and their multiples of 2^32, fit into 128 bits.
+ */
+
+#ifndef NXE_FRAC_H
+#define NXE_FRAC_H
+
+#include <nxe/base.h>
+
+NXE_BEGIN_DECLS
+
+
+typedef unsigned __int128  nxe_u128_t;
+
+typedef struct {
+    uint64_t            num;
+    uint64_t            den;
+} nxe_frac_t;
+
+#define NXE_FRAC_ZERO   ((nxe_frac_t) { 0, 1 })
+#define NXE_FRAC_ONE    ((nxe_frac_t) { 1, 1 })
+#define NXE_NANO        1000000000u
+
+/*
+ * A JSON number from 0 to 1 with at most nine digits after the point once
+ * trailing zeros are gone ("1e-1" and "0.10" are the same 0.1).
+ * NXE_INVALID: anything else.
+ */
+nxe_status_t nxe_frac_parse(nxe_str_t s, nxe_frac_t *f);
+
+/* As nxe_frac_parse(), or a percentage: "10%" is 0.1. */
+nxe_status_t nxe_frac_parse_share(nxe_str_t s, nxe_frac_t *f);
+
+/* a * b; exact, both with den <= 10^9 or den one of at most 64 n-ths. */
+nxe_frac_t nxe_frac_mul(nxe_frac_t a, nxe_frac_t b);
+
+/* Below 0, 0, above 0. */
+int nxe_frac_cmp(nxe_frac_t a, nxe_frac_t b);
+
+/*
+ * T(f) = ceil(f * 2^32), from 0 to 2^32: a 32-bit k is in [s, e) if and only
+ * if T(s) <= k < T(e).
+ */
+uint64_t nxe_frac_threshold(nxe_frac_t f);
+
+double nxe_frac_double(nxe_frac_t f);
+
+/*
+ * The shortest decimal that reads back as the same double, for JSON:
+ * "0.5106575842946768", "1", "1e-09".  out has NXE_DOUBLE_LEN bytes; returns
+ * the length.  value must be finite.
+ */
+#define NXE_DOUBLE_LEN  32
+
+size_t nxe_double_print(double value, char out[NXE_DOUBLE_LEN]);
+
+/*
+ * Compares two JSON numbers as exact decimals, whatever their spelling: 0 if
+ * equal, below 0 or above 0 in order.  Both must be valid JSON numbers; an
+ * exponent beyond +-10^9 saturates.
+ */
+int nxe_decimal_cmp(nxe_str_t a, nxe_str_t b);
+
+
+NXE_END_DECLS
+
+#endif /* NXE_FRAC_H */

@@ -1,0 +1,168 @@
+/*
+ * JSON as bytes: one strict validating pass over a text in any number of
+ * segments, which finds the members asked for and reports them as byte
+ * spans.  No tree is built and nothing is allocated.
+ *
+ * Strict is RFC 8259: UTF-8, no byte order mark, one value, nothing behind
+ * it but white space.
+ */
+
+#ifndef NXE_JSON_H
+#define NXE_JSON_H
+
+#include <nxe/base.h>
+
+NXE_BEGIN_DECLS
+
+
+#define NXE_JSON_DEPTH  512
+
+typedef enum {
+    NXE_JSON_OK = 0,
+    NXE_JSON_MALFORMED,     /* syntax */
+    NXE_JSON_UTF8,          /* not UTF-8, a byte order mark, a NUL byte */
+    NXE_JSON_ROOT,          /* the root is no object, and had to be one */
+    NXE_JSON_DEEP,          /* nested deeper than NXE_JSON_DEPTH */
+    NXE_JSON_DUPLICATE      /* a member asked for occurs twice */
+} nxe_json_cause_t;
+
+typedef enum {
+    NXE_JSON_NONE = 0,      /* not there */
+    NXE_JSON_NULL,
+    NXE_JSON_BOOL,
+    NXE_JSON_NUMBER,
+    NXE_JSON_STRING,
+    NXE_JSON_ARRAY,
+    NXE_JSON_OBJECT
+} nxe_json_type_t;
+
+/* Offsets of bytes in the whole text; end is behind the last one. */
+
+typedef struct {
+    size_t              start;
+    size_t              end;
+} nxe_span_t;
+
+
+/*
+ * What to look for: a tree of member names and array indices, whose root is
+ * the value itself.  The caller owns the nodes; the scan fills the results.
+ */
+
+typedef struct nxe_json_node_s  nxe_json_node_t;
+
+struct nxe_json_node_s {
+    nxe_str_t           name;       /* member name (unescaped) or index */
+    uint32_t            index;      /* name as an array index, or no index */
+    nxe_json_node_t    *child;
+    nxe_json_node_t    *next;       /* sibling */
+
+    /* results */
+    nxe_json_type_t     type;
+    nxe_span_t          key;        /* with its quotes; empty in arrays */
+    nxe_span_t          value;
+    nxe_span_t          first;      /* containers: span of the first key or
+                                       element's start, empty if none */
+    unsigned            nonempty:1; /* containers: has a member or element */
+};
+
+#define NXE_JSON_NO_INDEX  UINT32_MAX
+
+/*
+ * Adds (or finds) the node that an RFC 6901 pointer names below root, with
+ * memory from mem.  "" is root itself.  NXE_INVALID: not a pointer, or more
+ * than NXE_JSON_POINTER_DEPTH tokens; NXE_NOMEM.
+ */
+#define NXE_JSON_POINTER_DEPTH  32
+
+nxe_status_t nxe_json_target(nxe_json_node_t *root, nxe_str_t pointer,
+    const nxe_mem_t *mem, nxe_json_node_t **node);
+
+/* Adds (or finds) one child of parent; NULL when there is no memory. */
+nxe_json_node_t *nxe_json_child(nxe_json_node_t *parent, nxe_str_t name,
+    const nxe_mem_t *mem);
+
+/* NXE_OK if s is an RFC 6901 pointer, else NXE_INVALID. */
+nxe_status_t nxe_json_pointer_check(nxe_str_t s);
+
+
+/* A text in segments, in order; empty segments are allowed. */
+
+typedef struct {
+    const nxe_str_t    *segs;
+    size_t              n;
+} nxe_text_t;
+
+typedef struct {
+    nxe_json_cause_t    cause;
+    size_t              offset;     /* of the byte at which the scan gave up */
+    const char         *expected;   /* static text, "a value"; NULL if OK */
+} nxe_json_result_t;
+
+#define NXE_JSON_ROOT_OBJECT  0x1   /* NXE_JSON_ROOT unless it is an object */
+
+/*
+ * The pass.  root may be NULL (validate only).  The cause is also the return
+ * value.  Node results are written as they are found and mean something only
+ * when NXE_JSON_OK comes back.
+ */
+nxe_json_cause_t nxe_json_scan(const nxe_text_t *text, nxe_json_node_t *root,
+    unsigned flags, nxe_json_result_t *result);
+
+/* The word of a cause in the log: "malformed", "utf8", ...; "" for OK. */
+const char *nxe_json_cause_name(nxe_json_cause_t cause);
+
+
+/*
+ * The bytes of a span.  If they lie in one segment they are borrowed from it;
+ * else they are joined in mem.  NXE_NOMEM.
+ */
+nxe_status_t nxe_text_span(const nxe_text_t *text, nxe_span_t span,
+    const nxe_mem_t *mem, nxe_str_t *out);
+
+/*
+ * Unescapes a JSON string (span with its quotes, already scanned) into mem.
+ * Borrows where nothing is escaped.  NXE_INVALID: a lone surrogate, or more
+ * than max bytes.
+ */
+nxe_status_t nxe_json_unescape(nxe_str_t quoted, size_t max,
+    const nxe_mem_t *mem, nxe_str_t *out);
+
+/* 1 if the scanned JSON string, unescaped, is s; a lone surrogate is not. */
+int nxe_json_string_eq(nxe_str_t quoted, nxe_str_t s);
+
+/* 1 if two scanned JSON strings are equal once unescaped. */
+int nxe_json_strings_eq(nxe_str_t quoted_a, nxe_str_t quoted_b);
+
+/*
+ * 1 if the bytes are valid UTF-8 (RFC 3629: no surrogates, nothing above
+ * U+10FFFF, shortest form).
+ */
+int nxe_utf8_ok(nxe_str_t s);
+
+
+/*
+ * Walks the members of an object or the elements of an array in a text that
+ * the scan has passed, one level at a time.  Borrows from the text.
+ *
+ *     nxe_json_walk_t  w;
+ *     for (nxe_json_walk(&w, object); nxe_json_walk_next(&w); ) {
+ *         ... w.key (with quotes), w.value, w.type ...
+ *     }
+ */
+
+typedef struct {
+    const char         *p;
+    const char         *end;
+    nxe_str_t           key;
+    nxe_str_t           value;
+    nxe_json_type_t     type;
+} nxe_json_walk_t;
+
+void nxe_json_walk(nxe_json_walk_t *w, nxe_str_t container);
+int nxe_json_walk_next(nxe_json_walk_t *w);
+
+
+NXE_END_DECLS
+
+#endif /* NXE_JSON_H */
