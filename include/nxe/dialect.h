@@ -62,6 +62,7 @@ typedef struct {
     nxe_json_node_t    *first;          /* messages[0] */
     nxe_json_node_t    *role;
     nxe_json_node_t    *content;
+    unsigned            appended:1;     /* a planned edit appends a member */
 } nxe_places_t;
 
 void nxe_places_init(nxe_places_t *p, nxe_dialect_t dialect);
@@ -85,7 +86,7 @@ nxe_status_t nxe_places_pointer(nxe_places_t *p, nxe_str_t pointer,
  */
 #define NXE_PLAN_EDITS  2
 
-nxe_status_t nxe_places_plan(const nxe_places_t *p, const nxe_text_t *text,
+nxe_status_t nxe_places_plan(nxe_places_t *p, const nxe_text_t *text,
     nxe_param_t param, nxe_str_t bytes, int if_absent, const nxe_mem_t *mem,
     nxe_edit_t *edits, size_t *n, nxe_code_t *code);
 

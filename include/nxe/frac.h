@@ -49,6 +49,14 @@ uint64_t nxe_frac_threshold(nxe_frac_t f);
 double nxe_frac_double(nxe_frac_t f);
 
 /*
+ * A fraction of 10^9 (or 0/1, 1/1) as the shortest decimal: "0.25", "1".
+ * Returns the length; out is zero-terminated.
+ */
+#define NXE_FRAC_LEN  16
+
+size_t nxe_frac_print(nxe_frac_t f, char out[NXE_FRAC_LEN]);
+
+/*
  * The shortest decimal that reads back as the same double, for JSON:
  * "0.5106575842946768", "1", "1e-09".  out has NXE_DOUBLE_LEN bytes; returns
  * the length.  value must be finite.

@@ -61,8 +61,6 @@ struct nxe_json_node_s {
     nxe_json_type_t     type;
     nxe_span_t          key;        /* with its quotes; empty in arrays */
     nxe_span_t          value;
-    nxe_span_t          first;      /* containers: span of the first key or
-                                       element's start, empty if none */
     unsigned            nonempty:1; /* containers: has a member or element */
 };
 
@@ -70,10 +68,12 @@ struct nxe_json_node_s {
 
 /*
  * Adds (or finds) the node that an RFC 6901 pointer names below root, with
- * memory from mem.  "" is root itself.  NXE_INVALID: not a pointer, or more
- * than NXE_JSON_POINTER_DEPTH tokens; NXE_NOMEM.
+ * memory from mem; tokens without escapes are borrowed.  "" is root itself.
+ * NXE_INVALID: not a pointer, more than NXE_JSON_POINTER_DEPTH tokens, or one
+ * of more than NXE_JSON_TOKEN_MAX bytes; NXE_NOMEM.
  */
 #define NXE_JSON_POINTER_DEPTH  32
+#define NXE_JSON_TOKEN_MAX      256
 
 nxe_status_t nxe_json_target(nxe_json_node_t *root, nxe_str_t pointer,
     const nxe_mem_t *mem, nxe_json_node_t **node);
@@ -82,7 +82,7 @@ nxe_status_t nxe_json_target(nxe_json_node_t *root, nxe_str_t pointer,
 nxe_json_node_t *nxe_json_child(nxe_json_node_t *parent, nxe_str_t name,
     const nxe_mem_t *mem);
 
-/* NXE_OK if s is an RFC 6901 pointer, else NXE_INVALID. */
+/* NXE_OK if s is a pointer that nxe_json_target() takes, else NXE_INVALID. */
 nxe_status_t nxe_json_pointer_check(nxe_str_t s);
 
 
@@ -113,6 +113,9 @@ nxe_json_cause_t nxe_json_scan(const nxe_text_t *text, nxe_json_node_t *root,
 const char *nxe_json_cause_name(nxe_json_cause_t cause);
 
 
+/* Copies the bytes of a span to out, which has room for them. */
+void nxe_text_copy(const nxe_text_t *text, nxe_span_t span, char *out);
+
 /*
  * The bytes of a span.  If they lie in one segment they are borrowed from it;
  * else they are joined in mem.  NXE_NOMEM.
@@ -139,6 +142,9 @@ int nxe_json_strings_eq(nxe_str_t quoted_a, nxe_str_t quoted_b);
  * U+10FFFF, shortest form).
  */
 int nxe_utf8_ok(nxe_str_t s);
+
+/* The length of the UTF-8 sequence at s.data[i], 0 if there is none. */
+size_t nxe_utf8_len(nxe_str_t s, size_t i);
 
 
 /*

@@ -26,14 +26,17 @@ typedef struct {
     nxe_frac_t          former_exposure;
     unsigned            former_has_exposure:1;
     nxe_str_t           former_variant;
+    nxe_str_t           started;        /* RFC 3339: when the phase first went
+                                           live; "": it never was */
     nxe_str_t           since;          /* RFC 3339 */
     nxe_str_t           by;
     nxe_str_t           reason;
 } nxe_state_t;
 
 /*
- * Appends {"experiment":NAME, ...} as OUTPUT 4 gives it, with "revision"
- * and "former" (absent, or {"stage","exposure","variant"}) at the end.
+ * Appends {"experiment":NAME, ...} as OUTPUT 4 gives it, with "revision",
+ * "started" (null if it never was live) and "former" (absent, or
+ * {"stage","exposure","variant"}) at the end.
  */
 nxe_status_t nxe_state_print(nxe_str_t name, const nxe_state_t *state,
     nxe_buf_t *out);

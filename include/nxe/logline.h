@@ -1,0 +1,102 @@
+/*
+ * One line of the access log -> one record.
+ *
+ * Reading a line allocates nothing.  Slices of a record borrow from the line,
+ * and none of them holds an escape: a name, a word or an id with one is no
+ * name, word or id of ours, and makes the line a bad one.
+ */
+
+#ifndef NXE_LOGLINE_H
+#define NXE_LOGLINE_H
+
+#include <nxe/base.h>
+
+NXE_BEGIN_DECLS
+
+
+#define NXE_LOGLINE_MAX      1048576    /* no longer line is read */
+#define NXE_LOGLINE_MEMBERS  256        /* of one object */
+#define NXE_LOGLINE_ENTRIES  256        /* experiments of one request */
+#define NXE_LOGLINE_ID       16         /* bytes */
+#define NXE_LOGLINE_UNKNOWN  INT64_MIN  /* a number that was not measured */
+
+typedef enum {
+    NXE_LOGLINE_NONE = 0,
+    NXE_LOGLINE_REQUEST,
+    NXE_LOGLINE_OTHER           /* a kind that is not about a request */
+} nxe_logline_kind_t;
+
+/* Words that decide where an entry is counted. */
+
+typedef enum {
+    NXE_ENTRY_ASSIGNED = 0,     /* assigned, pinned: the variant's */
+    NXE_ENTRY_NOT_EXPOSED,
+    NXE_ENTRY_LEFT_OUT          /* any other reason */
+} nxe_entry_class_t;
+
+typedef struct {
+    int                 set;            /* 0: absent */
+    unsigned char       bytes[NXE_LOGLINE_ID];
+} nxe_log_id_t;
+
+/* What is absent is empty, or 0. */
+
+typedef struct {
+    nxe_str_t           name;
+    nxe_str_t           stage;
+    nxe_str_t           variant;
+    nxe_str_t           reason;
+    nxe_entry_class_t   cls;
+    int                 exposed;
+    int64_t             phase;
+    int64_t             revision;
+    double              p;
+    nxe_log_id_t        unit;
+} nxe_log_entry_t;
+
+typedef struct {
+    nxe_logline_kind_t  kind;
+    int                 aborted;        /* 499, or "aborted":true */
+    nxe_log_id_t        id;
+    int64_t             time;           /* microseconds since the epoch */
+    nxe_str_t           key_id;
+    nxe_str_t           role;
+    int64_t             status;
+    int64_t             upstream_status;
+    int64_t             response_us;
+    nxe_str_t           list;           /* the array that entries come from */
+    uint32_t            nentries;
+    nxe_log_entry_t     entries[NXE_LOGLINE_ENTRIES];
+} nxe_logline_t;
+
+/* What is wrong with a line, and what would put it right (NULL: unknown). */
+
+typedef struct {
+    const char         *why;            /* static text: "two members ..." */
+    const char         *next;
+} nxe_logline_fault_t;
+
+/*
+ * Reads one line, without its newline.  Of a line whose kind is not
+ * "request", only kind and time mean something.  NXE_INVALID: the line is
+ * bad, fault says why; the record is then undefined.
+ *
+ * An id of 32 lower-case hex digits is taken as those 16 bytes, any other one
+ * as the first 16 of its SHA-256.
+ */
+nxe_status_t nxe_logline_read(nxe_str_t line, nxe_logline_t *record,
+    nxe_logline_fault_t *fault);
+
+/*
+ * An RFC 3339 time with at most nine digits behind the second, cut to
+ * microseconds since the epoch.  NXE_INVALID: it is none.
+ */
+nxe_status_t nxe_logline_time(nxe_str_t s, int64_t *us);
+
+/* A plain decimal of milliseconds, rounded to the microsecond. */
+nxe_status_t nxe_logline_ms(nxe_str_t s, int64_t *us);
+
+
+NXE_END_DECLS
+
+#endif /* NXE_LOGLINE_H */

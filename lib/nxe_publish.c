@@ -1,0 +1,744 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lmdb.h>
+
+#include <nxe/arena.h>
+#include <nxe/serving.h>
+
+
+#define NXE_PUBLISH_KEEP   2            /* files, the new one too */
+#define NXE_PUBLISH_BYTES  UINT32_MAX   /* of all replacement bytes */
+#define NXE_PUBLISH_DOC    (64u << 20)
+#define NXE_PUBLISH_PATH   4096
+
+
+typedef struct {
+    nxe_str_t           name;
+    nxe_str_t           doc;        /* empty: it is off */
+    nxe_str_t           state;
+} nxe_publish_entry_t;
+
+typedef struct {
+    nxe_str_t           layer;
+    nxe_str_t           name;
+    nxe_frac_t          from;
+    nxe_frac_t          to;
+} nxe_publish_place_t;
+
+struct nxe_publish_s {
+    char               *dir;
+    int                 lock;       /* the folder itself, with flock() */
+    gid_t               gid;
+
+    nxe_arena_t        *arena;
+    nxe_buf_t           bytes;
+
+    nxe_publish_entry_t *entries;
+    size_t              n;
+    size_t              size;
+
+    nxe_publish_place_t *places;
+    size_t              nplaces;
+    size_t              places_size;
+};
+
+
+static nxe_status_t nxe_publish_state(nxe_publish_t *p, const nxe_doc_t *doc,
+    const nxe_state_t *state, size_t offset, nxe_str_t *out);
+static nxe_status_t nxe_publish_keep(nxe_publish_t *p, nxe_str_t s,
+    nxe_str_t *copy);
+static int nxe_publish_place_cmp(const void *a, const void *b);
+static void *nxe_publish_grow(void *list, size_t n, size_t *size,
+    size_t item);
+static int nxe_publish_write(nxe_publish_t *p, const char *path, size_t map,
+    uint64_t txn, const char *head);
+static int nxe_publish_dbs(nxe_publish_t *p, MDB_txn *txn, uint64_t id,
+    const char *head);
+static int nxe_publish_layers(nxe_publish_t *p, MDB_txn *txn, MDB_dbi dbi);
+static int nxe_publish_put(MDB_txn *txn, MDB_dbi dbi, nxe_str_t key,
+    nxe_str_t value);
+static nxe_status_t nxe_publish_hash(const char *path, nxe_current_t *current,
+    nxe_error_t *err);
+static nxe_status_t nxe_publish_own(nxe_publish_t *p, int fd,
+    const char *path, nxe_error_t *err);
+static nxe_status_t nxe_publish_current(nxe_publish_t *p,
+    const nxe_current_t *current, nxe_error_t *err);
+static nxe_status_t nxe_publish_word(nxe_publish_t *p, nxe_error_t *err);
+static void nxe_publish_sweep(nxe_publish_t *p, const char *file);
+static nxe_status_t nxe_publish_failed(const char *what, const char *path,
+    nxe_error_t *err);
+
+
+nxe_status_t
+nxe_publish_begin(const char *dir, gid_t gid, nxe_publish_t **publish,
+    nxe_error_t *err)
+{
+    nxe_publish_t  *p;
+
+    p = calloc(1, sizeof(nxe_publish_t));
+    if (p == NULL) {
+        return nxe_fail(err, NXE_NOMEM, "no memory");
+    }
+
+    p->gid = gid;
+    p->dir = strdup(dir);
+    p->arena = nxe_arena_new();
+    nxe_buf_init(&p->bytes, NXE_PUBLISH_BYTES);
+
+    p->lock = open(dir, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (p->dir == NULL || p->arena == NULL) {
+        nxe_publish_free(p);
+        return nxe_fail(err, NXE_NOMEM, "no memory");
+    }
+
+    if (p->lock == -1 || flock(p->lock, LOCK_EX) == -1) {
+        (void) nxe_publish_failed("lock", dir, err);
+        nxe_publish_free(p);
+        return NXE_IO;
+    }
+
+    *publish = p;
+
+    return NXE_OK;
+}
+
+
+void
+nxe_publish_free(nxe_publish_t *p)
+{
+    if (p == NULL) {
+        return;
+    }
+
+    if (p->lock != -1) {
+        (void) close(p->lock);
+    }
+
+    nxe_buf_free(&p->bytes);
+    nxe_arena_free(p->arena);
+    free(p->entries);
+    free(p->places);
+    free(p->dir);
+    free(p);
+}
+
+
+nxe_status_t
+nxe_publish_add(nxe_publish_t *p, const nxe_doc_t *doc, const cJSON *tree,
+    const nxe_state_t *state, nxe_error_t *err)
+{
+    size_t                offset;
+    nxe_buf_t             json, bytes;
+    nxe_status_t          rc;
+    nxe_publish_entry_t  *e;
+    nxe_publish_place_t  *place;
+
+    p->entries = nxe_publish_grow(p->entries, p->n, &p->size,
+                                  sizeof(nxe_publish_entry_t));
+    p->places = nxe_publish_grow(p->places, p->nplaces, &p->places_size,
+                                 sizeof(nxe_publish_place_t));
+
+    if (p->entries == NULL || p->places == NULL) {
+        p->n = 0;
+        p->nplaces = 0;
+        return nxe_fail(err, NXE_NOMEM, "no memory");
+    }
+
+    nxe_buf_init(&json, NXE_PUBLISH_DOC);
+    nxe_buf_init(&bytes, NXE_PUBLISH_DOC);
+
+    e = &p->entries[p->n];
+    e->doc = nxe_str("");
+    offset = p->bytes.len;
+    rc = NXE_OK;
+
+    if (nxe_state_live(state)) {
+        rc = nxe_doc_serving(tree, &json, &bytes);
+
+        if (rc == NXE_OK) {
+            rc = nxe_buf_add(&p->bytes, nxe_buf_str(&bytes));
+        }
+
+        if (rc == NXE_OK) {
+            rc = nxe_publish_keep(p, nxe_buf_str(&json), &e->doc);
+        }
+
+        place = &p->places[p->nplaces];
+        place->from = doc->layer_from;
+        place->to = doc->layer_to;
+
+        if (rc == NXE_OK) {
+            rc = nxe_publish_keep(p, doc->layer, &place->layer);
+        }
+
+        if (rc == NXE_OK) {
+            rc = nxe_publish_keep(p, doc->name, &place->name);
+            p->nplaces++;
+        }
+    }
+
+    nxe_buf_free(&json);
+    nxe_buf_free(&bytes);
+
+    if (rc == NXE_OK) {
+        rc = nxe_publish_keep(p, doc->name, &e->name);
+    }
+
+    if (rc == NXE_OK) {
+        rc = nxe_publish_state(p, doc, state, offset, &e->state);
+    }
+
+    if (rc != NXE_OK) {
+        return nxe_fail(err, rc, "cannot publish \"%.*s\": %s",
+                        (int) doc->name.len, doc->name.data,
+                        rc == NXE_NOMEM ? "no memory" : "too large");
+    }
+
+    p->n++;
+
+    return NXE_OK;
+}
+
+
+/* What a worker needs of a state. */
+
+static nxe_status_t
+nxe_publish_state(nxe_publish_t *p, const nxe_doc_t *doc,
+    const nxe_state_t *state, size_t offset, nxe_str_t *out)
+{
+    char          exposure[NXE_FRAC_LEN];
+    nxe_buf_t     b;
+    nxe_status_t  rc;
+
+    nxe_buf_init(&b, NXE_PUBLISH_DOC);
+
+    (void) nxe_buf_addf(&b, "{\"revision\":%llu,\"phase\":%llu,\"stage\":"
+                        "\"%s\",\"exposure\":",
+                        (unsigned long long) state->revision,
+                        (unsigned long long) state->phase,
+                        nxe_stage_name(state->stage));
+
+    if (state->has_exposure) {
+        (void) nxe_frac_print(state->exposure, exposure);
+        (void) nxe_buf_add(&b, nxe_str_of(exposure));
+
+    } else {
+        (void) nxe_buf_add(&b, nxe_str("null"));
+    }
+
+    (void) nxe_buf_add(&b, nxe_str(",\"variant\":"));
+
+    if (state->variant.len != 0) {
+        (void) nxe_buf_add_json(&b, state->variant);
+
+    } else {
+        (void) nxe_buf_add(&b, nxe_str("null"));
+    }
+
+    (void) nxe_buf_add(&b, nxe_str(",\"baseline\":"));
+    (void) nxe_buf_add_json(&b, doc->variants[doc->baseline].name);
+
+    if (nxe_state_live(state)) {
+        (void) nxe_buf_addf(&b, ",\"at\":[%zu,%zu]", offset,
+                            p->bytes.len - offset);
+    }
+
+    (void) nxe_buf_addc(&b, '}');
+
+    rc = b.status;
+
+    if (rc == NXE_OK) {
+        rc = nxe_publish_keep(p, nxe_buf_str(&b), out);
+    }
+
+    nxe_buf_free(&b);
+
+    return rc;
+}
+
+
+static nxe_status_t
+nxe_publish_keep(nxe_publish_t *p, nxe_str_t s, nxe_str_t *copy)
+{
+    return nxe_str_copy(nxe_arena_mem(p->arena), s, copy);
+}
+
+
+static void *
+nxe_publish_grow(void *list, size_t n, size_t *size, size_t item)
+{
+    void  *grown;
+
+    if (list != NULL && n < *size) {
+        return list;
+    }
+
+    *size = *size == 0 ? 64 : *size * 2;
+
+    grown = realloc(list, *size * item);
+    if (grown == NULL) {
+        free(list);
+    }
+
+    return grown;
+}
+
+
+nxe_status_t
+nxe_publish_commit(nxe_publish_t *p, uint64_t txn,
+    const char head[NXE_HEAD_LEN + 1], nxe_error_t *err)
+{
+    int            fd, rc;
+    char           tmp[NXE_PUBLISH_PATH], path[NXE_PUBLISH_PATH];
+    size_t         i, map;
+    nxe_status_t   status;
+    nxe_current_t  current;
+
+    memset(&current, 0, sizeof(nxe_current_t));
+    current.txn = txn;
+    memcpy(current.head, head, NXE_HEAD_LEN);
+    (void) snprintf(current.file, sizeof(current.file), "%llu.mdb",
+                    (unsigned long long) txn);
+
+    if (snprintf(path, sizeof(path), "%s/%s", p->dir, current.file)
+        >= (int) sizeof(path) - 8)
+    {
+        return nxe_fail(err, NXE_IO, "path is too long");
+    }
+
+    (void) snprintf(tmp, sizeof(tmp), "%s/.new.mdb", p->dir);
+
+    map = p->bytes.len + (1u << 20);
+    for (i = 0; i < p->n; i++) {
+        map += 2 * (p->entries[i].doc.len + p->entries[i].state.len) + 4096;
+    }
+
+    do {
+        (void) unlink(tmp);
+        rc = nxe_publish_write(p, tmp, map, txn, current.head);
+        map *= 2;
+    } while (rc == MDB_MAP_FULL);
+
+    if (rc != 0) {
+        (void) unlink(tmp);
+        return nxe_fail(err, NXE_IO, "cannot write \"%s\": %s", tmp,
+                        mdb_strerror(rc));
+    }
+
+    status = nxe_publish_hash(tmp, &current, err);
+    if (status != NXE_OK) {
+        return status;
+    }
+
+    fd = open(tmp, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+    if (fd == -1 || nxe_publish_own(p, fd, tmp, err) != NXE_OK
+        || fsync(fd) == -1 || rename(tmp, path) == -1
+        || fsync(p->lock) == -1)
+    {
+        (void) nxe_publish_failed("publish", path, err);
+
+        if (fd != -1) {
+            (void) close(fd);
+        }
+
+        return NXE_IO;
+    }
+
+    (void) close(fd);
+
+    status = nxe_publish_current(p, &current, err);
+
+    if (status == NXE_OK) {
+        status = nxe_publish_word(p, err);
+    }
+
+    if (status == NXE_OK) {
+        nxe_publish_sweep(p, current.file);
+    }
+
+    return status;
+}
+
+
+/* An LMDB file that only this process sees; an LMDB or system error code. */
+
+static int
+nxe_publish_write(nxe_publish_t *p, const char *path, size_t map,
+    uint64_t txn, const char *head)
+{
+    int       rc;
+    MDB_env  *env;
+    MDB_txn  *t;
+
+    rc = mdb_env_create(&env);
+    if (rc != 0) {
+        return rc;
+    }
+
+    (void) mdb_env_set_maxdbs(env, 8);
+
+    rc = mdb_env_set_mapsize(env, (map + 65535) & ~(size_t) 65535);
+
+    if (rc == 0) {
+        rc = mdb_env_open(env, path, MDB_NOSUBDIR|MDB_NOLOCK|MDB_NOSYNC, 0600);
+    }
+
+    if (rc == 0) {
+        rc = mdb_txn_begin(env, NULL, 0, &t);
+    }
+
+    if (rc == 0) {
+        rc = nxe_publish_dbs(p, t, txn, head);
+
+        if (rc == 0) {
+            rc = mdb_txn_commit(t);
+
+        } else {
+            mdb_txn_abort(t);
+        }
+    }
+
+    mdb_env_close(env);
+
+    return rc;
+}
+
+
+static int
+nxe_publish_dbs(nxe_publish_t *p, MDB_txn *txn, uint64_t id,
+    const char *head)
+{
+    int                   i, rc;
+    char                  number[24];
+    size_t                n;
+    MDB_dbi               dbi[5];
+    nxe_publish_entry_t  *e;
+    static const char    *names[] = {
+        "meta", "docs", "states", "layers", "bytes"
+    };
+
+    for (i = 0; i < 5; i++) {
+        rc = mdb_dbi_open(txn, names[i], MDB_CREATE, &dbi[i]);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+
+    (void) snprintf(number, sizeof(number), "%d", NXE_SERVING_FORMAT);
+    rc = nxe_publish_put(txn, dbi[0], nxe_str("format"), nxe_str_of(number));
+
+    if (rc == 0) {
+        (void) snprintf(number, sizeof(number), "%llu",
+                        (unsigned long long) id);
+        rc = nxe_publish_put(txn, dbi[0], nxe_str("txn"), nxe_str_of(number));
+    }
+
+    if (rc == 0) {
+        rc = nxe_publish_put(txn, dbi[0], nxe_str("head"), nxe_str_of(head));
+    }
+
+    for (n = 0; n < p->n && rc == 0; n++) {
+        e = &p->entries[n];
+
+        if (e->doc.len != 0) {
+            rc = nxe_publish_put(txn, dbi[1], e->name, e->doc);
+        }
+
+        if (rc == 0) {
+            rc = nxe_publish_put(txn, dbi[2], e->name, e->state);
+        }
+    }
+
+    if (rc == 0) {
+        rc = nxe_publish_layers(p, txn, dbi[3]);
+    }
+
+    if (rc == 0 && p->bytes.len != 0) {
+        rc = nxe_publish_put(txn, dbi[4], nxe_str("bytes"),
+                             nxe_buf_str(&p->bytes));
+    }
+
+    return rc;
+}
+
+
+static int
+nxe_publish_layers(nxe_publish_t *p, MDB_txn *txn, MDB_dbi dbi)
+{
+    int                   rc;
+    char                  from[NXE_FRAC_LEN], to[NXE_FRAC_LEN];
+    size_t                i;
+    nxe_buf_t             b;
+    nxe_publish_place_t  *place;
+
+    if (p->nplaces == 0) {
+        return 0;
+    }
+
+    qsort(p->places, p->nplaces, sizeof(nxe_publish_place_t),
+          nxe_publish_place_cmp);
+
+    nxe_buf_init(&b, NXE_PUBLISH_DOC);
+
+    for (i = 0, rc = 0; i < p->nplaces && rc == 0; i++) {
+        place = &p->places[i];
+
+        (void) nxe_frac_print(place->from, from);
+        (void) nxe_frac_print(place->to, to);
+
+        /* names and decimals need no escapes */
+
+        (void) nxe_buf_addf(&b, "%s[\"%.*s\",\"%s\",\"%s\"]",
+                            b.len == 0 ? "[" : ",", (int) place->name.len,
+                            place->name.data, from, to);
+
+        if (i + 1 < p->nplaces && nxe_str_eq(place->layer, place[1].layer)) {
+            continue;
+        }
+
+        (void) nxe_buf_addc(&b, ']');
+
+        rc = b.status == NXE_OK
+             ? nxe_publish_put(txn, dbi, place->layer, nxe_buf_str(&b))
+             : ENOMEM;
+
+        nxe_buf_free(&b);
+    }
+
+    nxe_buf_free(&b);
+
+    return rc;
+}
+
+
+static int
+nxe_publish_place_cmp(const void *a, const void *b)
+{
+    int                         rc;
+    const nxe_publish_place_t  *x, *y;
+
+    x = a;
+    y = b;
+
+    rc = nxe_str_cmp(x->layer, y->layer);
+
+    return rc != 0 ? rc : nxe_frac_cmp(x->from, y->from);
+}
+
+
+static int
+nxe_publish_put(MDB_txn *txn, MDB_dbi dbi, nxe_str_t key, nxe_str_t value)
+{
+    MDB_val  k, v;
+
+    k.mv_data = (void *) (uintptr_t) key.data;
+    k.mv_size = key.len;
+    v.mv_data = (void *) (uintptr_t) value.data;
+    v.mv_size = value.len;
+
+    return mdb_put(txn, dbi, &k, &v, 0);
+}
+
+
+static nxe_status_t
+nxe_publish_hash(const char *path, nxe_current_t *current, nxe_error_t *err)
+{
+    int            fd;
+    char           buf[65536];
+    ssize_t        n;
+    nxe_sha256_t   sha;
+
+    fd = open(path, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+    if (fd == -1) {
+        return nxe_publish_failed("open", path, err);
+    }
+
+    nxe_sha256_init(&sha);
+    current->size = 0;
+
+    while ((n = read(fd, buf, sizeof(buf))) > 0) {
+        nxe_sha256_update(&sha, buf, (size_t) n);
+        current->size += (uint64_t) n;
+    }
+
+    (void) close(fd);
+
+    if (n == -1) {
+        return nxe_publish_failed("read", path, err);
+    }
+
+    nxe_sha256_final(&sha, current->sha256);
+
+    return NXE_OK;
+}
+
+
+/* Mode 0640, and the group that may read. */
+
+static nxe_status_t
+nxe_publish_own(nxe_publish_t *p, int fd, const char *path, nxe_error_t *err)
+{
+    if ((p->gid != (gid_t) -1 && fchown(fd, (uid_t) -1, p->gid) == -1)
+        || fchmod(fd, 0640) == -1)
+    {
+        return nxe_publish_failed("set the mode of", path, err);
+    }
+
+    return NXE_OK;
+}
+
+
+static nxe_status_t
+nxe_publish_current(nxe_publish_t *p, const nxe_current_t *current,
+    nxe_error_t *err)
+{
+    int      fd, n;
+    char     tmp[NXE_PUBLISH_PATH], path[NXE_PUBLISH_PATH], line[512];
+    char     hex[2 * NXE_SHA256_LEN + 1];
+    ssize_t  written;
+
+    (void) snprintf(tmp, sizeof(tmp), "%s/.new.current", p->dir);
+    (void) snprintf(path, sizeof(path), "%s/current", p->dir);
+
+    nxe_hex(current->sha256, NXE_SHA256_LEN, hex);
+    hex[2 * NXE_SHA256_LEN] = '\0';
+
+    n = snprintf(line, sizeof(line), "{\"format\":%d,\"file\":\"%s\","
+                 "\"size\":%llu,\"sha256\":\"%s\",\"txn\":%llu,"
+                 "\"head\":\"%s\"}\n", NXE_SERVING_FORMAT, current->file,
+                 (unsigned long long) current->size, hex,
+                 (unsigned long long) current->txn, current->head);
+
+    (void) unlink(tmp);
+
+    fd = open(tmp, O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600);
+    if (fd == -1) {
+        return nxe_publish_failed("create", tmp, err);
+    }
+
+    written = write(fd, line, (size_t) n);
+
+    if (written != n || nxe_publish_own(p, fd, tmp, err) != NXE_OK
+        || fsync(fd) == -1)
+    {
+        (void) close(fd);
+        return nxe_publish_failed("write", tmp, err);
+    }
+
+    (void) close(fd);
+
+    if (rename(tmp, path) == -1 || fsync(p->lock) == -1) {
+        return nxe_publish_failed("publish", path, err);
+    }
+
+    return NXE_OK;
+}
+
+
+/*
+ * The word only has to differ: the clock keeps it from coming back after
+ * the folder was made anew, the old word from standing still with the clock.
+ */
+
+static nxe_status_t
+nxe_publish_word(nxe_publish_t *p, nxe_error_t *err)
+{
+    int              fd;
+    char             path[NXE_PUBLISH_PATH];
+    uint64_t         word, now;
+    struct timespec  ts;
+
+    (void) snprintf(path, sizeof(path), "%s/generation", p->dir);
+
+    fd = open(path, O_RDWR|O_CREAT|O_NOFOLLOW|O_CLOEXEC, 0600);
+    if (fd == -1) {
+        return nxe_publish_failed("open", path, err);
+    }
+
+    if (pread(fd, &word, sizeof(word), 0) != (ssize_t) sizeof(word)) {
+        word = 0;
+    }
+
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+    now = (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+
+    word = now > word ? now : word + 1;
+
+    if (nxe_publish_own(p, fd, path, err) != NXE_OK
+        || pwrite(fd, &word, sizeof(word), 0) != (ssize_t) sizeof(word))
+    {
+        (void) close(fd);
+        return nxe_publish_failed("write", path, err);
+    }
+
+    (void) close(fd);
+
+    return NXE_OK;
+}
+
+
+/* Removes older copies: the new file and the one before it stay. */
+
+static void
+nxe_publish_sweep(nxe_publish_t *p, const char *file)
+{
+    char                path[NXE_PUBLISH_PATH];
+    DIR                *dir;
+    unsigned            left;
+    unsigned long long  n, best, limit;
+    struct dirent      *d;
+
+    dir = opendir(p->dir);
+    if (dir == NULL) {
+        return;
+    }
+
+    /* the newest apart from the new one */
+
+    for (left = NXE_PUBLISH_KEEP - 1, limit = ULLONG_MAX; left > 0; left--) {
+        best = 0;
+        rewinddir(dir);
+
+        while ((d = readdir(dir)) != NULL) {
+            if (sscanf(d->d_name, "%llu.mdb", &n) == 1
+                && strcmp(d->d_name, file) != 0 && n < limit && n > best)
+            {
+                best = n;
+            }
+        }
+
+        limit = best;
+    }
+
+    rewinddir(dir);
+
+    while ((d = readdir(dir)) != NULL) {
+        if (sscanf(d->d_name, "%llu.mdb", &n) == 1
+            && strcmp(d->d_name, file) != 0 && n != limit
+            && snprintf(path, sizeof(path), "%s/%s", p->dir, d->d_name)
+               < (int) sizeof(path))
+        {
+            (void) unlink(path);
+        }
+    }
+
+    (void) closedir(dir);
+}
+
+
+static nxe_status_t
+nxe_publish_failed(const char *what, const char *path, nxe_error_t *err)
+{
+    return nxe_fail(err, NXE_IO, "cannot %s \"%s\": %s", what, path,
+                    strerror(errno));
+}

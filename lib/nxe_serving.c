@@ -1,0 +1,797 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <lmdb.h>
+
+#include <nxe/json.h>
+#include <nxe/serving.h>
+
+
+#define NXE_CURRENT_MAX  1024
+
+
+struct nxe_serving_s {
+    nxe_current_t       current;
+    char               *path;
+
+    /* until it is verified */
+    void               *map;
+    uint64_t            hashed;
+    nxe_sha256_t        sha;
+
+    /* afterwards */
+    MDB_env            *env;
+    MDB_txn            *txn;
+    MDB_dbi             docs;
+    MDB_dbi             states;
+    MDB_dbi             layers;
+    nxe_str_t           bytes;
+};
+
+
+static nxe_status_t nxe_current_parse(nxe_str_t json, nxe_current_t *current);
+static nxe_status_t nxe_serving_verified(nxe_serving_t *s, nxe_error_t *err);
+static nxe_status_t nxe_serving_format(nxe_serving_t *s, nxe_error_t *err);
+static nxe_status_t nxe_serving_get(nxe_serving_t *s, MDB_dbi dbi,
+    nxe_str_t key, nxe_str_t *value, nxe_error_t *err);
+static nxe_status_t nxe_entry_place(nxe_serving_t *s, nxe_str_t at,
+    nxe_str_t *bytes);
+static nxe_status_t nxe_place_parse(nxe_str_t json, const nxe_mem_t *mem,
+    nxe_place_t *place);
+static int nxe_serving_json(nxe_str_t json, nxe_json_type_t type);
+static nxe_status_t nxe_serving_uint(nxe_str_t s, uint64_t *n);
+static nxe_str_t nxe_serving_unquote(nxe_str_t s);
+static nxe_status_t nxe_serving_mdb(int rc, const char *what,
+    nxe_error_t *err);
+
+
+nxe_status_t
+nxe_current_read(const char *dir, nxe_current_t *current, nxe_error_t *err)
+{
+    int        fd;
+    char       path[4096], buf[NXE_CURRENT_MAX];
+    ssize_t    n;
+    nxe_str_t  json;
+
+    if (snprintf(path, sizeof(path), "%s/current", dir) >= (int) sizeof(path))
+    {
+        return nxe_fail(err, NXE_IO, "path is too long");
+    }
+
+    fd = open(path, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+    if (fd == -1) {
+        return nxe_fail(err, NXE_IO, "cannot open \"%s\": %s", path,
+                        strerror(errno));
+    }
+
+    n = read(fd, buf, sizeof(buf));
+    (void) close(fd);
+
+    if (n == -1) {
+        return nxe_fail(err, NXE_IO, "cannot read \"%s\": %s", path,
+                        strerror(errno));
+    }
+
+    json.data = buf;
+    json.len = (size_t) n;
+
+    if (nxe_current_parse(json, current) != NXE_OK) {
+        return nxe_fail(err, NXE_INVALID,
+                        "\"%s\" is not what this version publishes", path);
+    }
+
+    return NXE_OK;
+}
+
+
+static nxe_status_t
+nxe_current_parse(nxe_str_t json, nxe_current_t *current)
+{
+    uint64_t         format;
+    unsigned         seen;
+    nxe_str_t        value;
+    nxe_status_t     rc;
+    nxe_json_walk_t  w;
+
+    if (!nxe_serving_json(json, NXE_JSON_OBJECT)) {
+        return NXE_INVALID;
+    }
+
+    memset(current, 0, sizeof(nxe_current_t));
+    format = 0;
+    seen = 0;
+
+    for (nxe_json_walk(&w, json); nxe_json_walk_next(&w); ) {
+
+        value = nxe_serving_unquote(w.value);
+        rc = NXE_OK;
+
+        if (nxe_str_eq(w.key, nxe_str("\"format\""))) {
+            rc = nxe_serving_uint(w.value, &format);
+            seen |= 1;
+
+        } else if (nxe_str_eq(w.key, nxe_str("\"file\""))) {
+
+            if (value.len >= sizeof(current->file) || !nxe_name_ok(value)) {
+                return NXE_INVALID;
+            }
+
+            memcpy(current->file, value.data, value.len);
+            seen |= 2;
+
+        } else if (nxe_str_eq(w.key, nxe_str("\"size\""))) {
+            rc = nxe_serving_uint(w.value, &current->size);
+            seen |= 4;
+
+        } else if (nxe_str_eq(w.key, nxe_str("\"sha256\""))) {
+            rc = nxe_unhex(value, current->sha256, NXE_SHA256_LEN);
+            seen |= 8;
+
+        } else if (nxe_str_eq(w.key, nxe_str("\"txn\""))) {
+            rc = nxe_serving_uint(w.value, &current->txn);
+            seen |= 16;
+
+        } else if (nxe_str_eq(w.key, nxe_str("\"head\""))) {
+
+            if (value.len != NXE_HEAD_LEN) {
+                return NXE_INVALID;
+            }
+
+            memcpy(current->head, value.data, NXE_HEAD_LEN);
+            seen |= 32;
+        }
+
+        if (rc != NXE_OK) {
+            return rc;
+        }
+    }
+
+    return seen == 63 && format == NXE_SERVING_FORMAT && current->size != 0
+           ? NXE_OK : NXE_INVALID;
+}
+
+
+nxe_status_t
+nxe_generation_map(const char *dir, nxe_generation_t *g, nxe_error_t *err)
+{
+    int          fd;
+    char         path[4096];
+    void        *p;
+    struct stat  st;
+
+    g->word = NULL;
+
+    if (snprintf(path, sizeof(path), "%s/generation", dir)
+        >= (int) sizeof(path))
+    {
+        return nxe_fail(err, NXE_IO, "path is too long");
+    }
+
+    fd = open(path, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+    if (fd == -1) {
+        return nxe_fail(err, NXE_IO, "cannot open \"%s\": %s", path,
+                        strerror(errno));
+    }
+
+    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)
+        || st.st_size < (off_t) sizeof(uint64_t))
+    {
+        (void) close(fd);
+        return nxe_fail(err, NXE_IO, "\"%s\" is not a generation word", path);
+    }
+
+    p = mmap(NULL, sizeof(uint64_t), PROT_READ, MAP_SHARED, fd, 0);
+    (void) close(fd);
+
+    if (p == MAP_FAILED) {
+        return nxe_fail(err, NXE_IO, "cannot map \"%s\": %s", path,
+                        strerror(errno));
+    }
+
+    g->word = p;
+    g->dev = st.st_dev;
+    g->ino = st.st_ino;
+
+    return NXE_OK;
+}
+
+
+int
+nxe_generation_stale(const char *dir, const nxe_generation_t *g)
+{
+    char         path[4096];
+    struct stat  st;
+
+    if (snprintf(path, sizeof(path), "%s/generation", dir)
+        >= (int) sizeof(path) || lstat(path, &st) == -1)
+    {
+        return 1;
+    }
+
+    return st.st_dev != g->dev || st.st_ino != g->ino
+           || st.st_size < (off_t) sizeof(uint64_t);
+}
+
+
+void
+nxe_generation_unmap(nxe_generation_t *g)
+{
+    if (g->word != NULL) {
+        (void) munmap((void *) (uintptr_t) g->word, sizeof(uint64_t));
+        g->word = NULL;
+    }
+}
+
+
+nxe_status_t
+nxe_serving_start(const char *dir, const nxe_current_t *current,
+    nxe_serving_t **serving, nxe_error_t *err)
+{
+    int             fd;
+    size_t          len;
+    struct stat     st;
+    nxe_serving_t  *s;
+
+    s = calloc(1, sizeof(nxe_serving_t));
+    if (s == NULL) {
+        return nxe_fail(err, NXE_NOMEM, "no memory");
+    }
+
+    len = strlen(dir) + sizeof("/") + strlen(current->file);
+
+    s->path = malloc(len);
+    if (s->path == NULL) {
+        free(s);
+        return nxe_fail(err, NXE_NOMEM, "no memory");
+    }
+
+    (void) snprintf(s->path, len, "%s/%s", dir, current->file);
+
+    s->current = *current;
+    s->map = MAP_FAILED;
+    nxe_sha256_init(&s->sha);
+
+    fd = open(s->path, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+    if (fd == -1) {
+        (void) nxe_fail(err, NXE_IO, "cannot open \"%s\": %s", s->path,
+                        strerror(errno));
+        nxe_serving_close(s);
+        return NXE_IO;
+    }
+
+    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)
+        || (uint64_t) st.st_size != current->size)
+    {
+        (void) close(fd);
+        (void) nxe_fail(err, NXE_INVALID,
+                        "\"%s\" has not the published size", s->path);
+        nxe_serving_close(s);
+        return NXE_INVALID;
+    }
+
+    s->map = mmap(NULL, (size_t) current->size, PROT_READ, MAP_SHARED, fd, 0);
+    (void) close(fd);
+
+    if (s->map == MAP_FAILED) {
+        (void) nxe_fail(err, NXE_IO, "cannot map \"%s\": %s", s->path,
+                        strerror(errno));
+        nxe_serving_close(s);
+        return NXE_IO;
+    }
+
+    *serving = s;
+
+    return NXE_OK;
+}
+
+
+nxe_status_t
+nxe_serving_step(nxe_serving_t *s, size_t max, nxe_error_t *err)
+{
+    size_t         n;
+    unsigned char  digest[NXE_SHA256_LEN];
+
+    if (s->env != NULL) {
+        return NXE_OK;
+    }
+
+    n = (size_t) (s->current.size - s->hashed);
+    if (n > max) {
+        n = max;
+    }
+
+    nxe_sha256_update(&s->sha, (char *) s->map + s->hashed, n);
+    s->hashed += n;
+
+    if (s->hashed < s->current.size) {
+        return NXE_AGAIN;
+    }
+
+    nxe_sha256_final(&s->sha, digest);
+
+    (void) munmap(s->map, (size_t) s->current.size);
+    s->map = MAP_FAILED;
+
+    if (memcmp(digest, s->current.sha256, NXE_SHA256_LEN) != 0) {
+        return nxe_fail(err, NXE_INVALID,
+                        "\"%s\" has not the published SHA-256", s->path);
+    }
+
+    return nxe_serving_verified(s, err);
+}
+
+
+/* LMDB sees only a file whose hash is the publisher's. */
+
+static nxe_status_t
+nxe_serving_verified(nxe_serving_t *s, nxe_error_t *err)
+{
+    int           rc;
+    MDB_dbi       bytes;
+    nxe_status_t  status;
+
+    rc = mdb_env_create(&s->env);
+
+    if (rc == 0) {
+        rc = mdb_env_set_maxdbs(s->env, 8);
+    }
+
+    if (rc == 0) {
+        rc = mdb_env_open(s->env, s->path, MDB_RDONLY|MDB_NOLOCK|MDB_NOSUBDIR,
+                          0600);
+    }
+
+    if (rc == 0) {
+        rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
+    }
+
+    if (rc != 0) {
+        return nxe_serving_mdb(rc, s->path, err);
+    }
+
+    status = nxe_serving_format(s, err);
+    if (status != NXE_OK) {
+        return status;
+    }
+
+    rc = mdb_dbi_open(s->txn, "docs", 0, &s->docs);
+
+    if (rc == 0) {
+        rc = mdb_dbi_open(s->txn, "states", 0, &s->states);
+    }
+
+    if (rc == 0) {
+        rc = mdb_dbi_open(s->txn, "layers", 0, &s->layers);
+    }
+
+    if (rc == 0) {
+        rc = mdb_dbi_open(s->txn, "bytes", 0, &bytes);
+    }
+
+    if (rc != 0) {
+        return nxe_serving_mdb(rc, s->path, err);
+    }
+
+    status = nxe_serving_get(s, bytes, nxe_str("bytes"), &s->bytes, err);
+
+    if (status == NXE_DECLINED) {
+        s->bytes = nxe_str("");
+        return NXE_OK;
+    }
+
+    return status;
+}
+
+
+static nxe_status_t
+nxe_serving_format(nxe_serving_t *s, nxe_error_t *err)
+{
+    int           rc;
+    MDB_dbi       meta;
+    uint64_t      format;
+    nxe_str_t     value;
+    nxe_status_t  status;
+
+    rc = mdb_dbi_open(s->txn, "meta", 0, &meta);
+    if (rc != 0) {
+        return nxe_serving_mdb(rc, s->path, err);
+    }
+
+    status = nxe_serving_get(s, meta, nxe_str("format"), &value, err);
+
+    if (status == NXE_DECLINED
+        || (status == NXE_OK && nxe_serving_uint(value, &format) != NXE_OK))
+    {
+        return nxe_fail(err, NXE_INVALID, "\"%s\" has no format", s->path);
+    }
+
+    if (status == NXE_OK && format != NXE_SERVING_FORMAT) {
+        return nxe_fail(err, NXE_INVALID,
+                        "\"%s\" is of format %llu, this version reads %d",
+                        s->path, (unsigned long long) format,
+                        NXE_SERVING_FORMAT);
+    }
+
+    return status;
+}
+
+
+nxe_status_t
+nxe_serving_open(const char *dir, const nxe_current_t *current,
+    nxe_serving_t **serving, nxe_error_t *err)
+{
+    nxe_status_t    rc;
+    nxe_serving_t  *s;
+
+    rc = nxe_serving_start(dir, current, &s, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    do {
+        rc = nxe_serving_step(s, SIZE_MAX, err);
+    } while (rc == NXE_AGAIN);
+
+    if (rc != NXE_OK) {
+        nxe_serving_close(s);
+        return rc;
+    }
+
+    *serving = s;
+
+    return NXE_OK;
+}
+
+
+void
+nxe_serving_close(nxe_serving_t *s)
+{
+    if (s == NULL) {
+        return;
+    }
+
+    if (s->txn != NULL) {
+        mdb_txn_abort(s->txn);
+    }
+
+    if (s->env != NULL) {
+        mdb_env_close(s->env);
+    }
+
+    if (s->map != MAP_FAILED) {
+        (void) munmap(s->map, (size_t) s->current.size);
+    }
+
+    free(s->path);
+    free(s);
+}
+
+
+const nxe_current_t *
+nxe_serving_current(const nxe_serving_t *s)
+{
+    return &s->current;
+}
+
+
+nxe_status_t
+nxe_serving_entry(nxe_serving_t *s, nxe_str_t name, nxe_entry_t *entry,
+    nxe_error_t *err)
+{
+    nxe_status_t     rc;
+    nxe_json_walk_t  w;
+
+    rc = nxe_serving_get(s, s->states, name, &entry->state, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    rc = nxe_serving_get(s, s->docs, name, &entry->doc, err);
+
+    if (rc == NXE_DECLINED) {
+        entry->doc = nxe_str("");
+
+    } else if (rc != NXE_OK) {
+        return rc;
+    }
+
+    entry->bytes = nxe_str("");
+    entry->baseline = nxe_str("");
+
+    if (!nxe_serving_json(entry->state, NXE_JSON_OBJECT)) {
+        return nxe_fail(err, NXE_INVALID, "the state of \"%.*s\" is no object",
+                        (int) name.len, name.data);
+    }
+
+    for (nxe_json_walk(&w, entry->state); nxe_json_walk_next(&w); ) {
+
+        if (nxe_str_eq(w.key, nxe_str("\"baseline\""))) {
+            entry->baseline = nxe_serving_unquote(w.value);
+
+        } else if (nxe_str_eq(w.key, nxe_str("\"at\""))
+                   && nxe_entry_place(s, w.value, &entry->bytes) != NXE_OK)
+        {
+            return nxe_fail(err, NXE_INVALID,
+                            "\"%.*s\" has bytes outside the copy",
+                            (int) name.len, name.data);
+        }
+    }
+
+    if (!nxe_name_ok(entry->baseline)) {
+        return nxe_fail(err, NXE_INVALID, "\"%.*s\" has no baseline",
+                        (int) name.len, name.data);
+    }
+
+    return NXE_OK;
+}
+
+
+/* [offset,len] within the copy's bytes. */
+
+static nxe_status_t
+nxe_entry_place(nxe_serving_t *s, nxe_str_t at, nxe_str_t *bytes)
+{
+    int              n;
+    uint64_t         v[2];
+    nxe_json_walk_t  w;
+
+    if (at.data[0] != '[') {
+        return NXE_INVALID;
+    }
+
+    n = 0;
+
+    for (nxe_json_walk(&w, at); nxe_json_walk_next(&w); n++) {
+        if (n == 2 || nxe_serving_uint(w.value, &v[n]) != NXE_OK) {
+            return NXE_INVALID;
+        }
+    }
+
+    if (n != 2 || v[0] > s->bytes.len || v[1] > s->bytes.len - v[0]) {
+        return NXE_INVALID;
+    }
+
+    bytes->data = s->bytes.data + v[0];
+    bytes->len = (size_t) v[1];
+
+    return NXE_OK;
+}
+
+
+nxe_status_t
+nxe_serving_layer(nxe_serving_t *s, nxe_str_t layer, const nxe_mem_t *mem,
+    nxe_place_t **places, size_t *n, nxe_error_t *err)
+{
+    size_t           count;
+    nxe_str_t        json;
+    nxe_place_t     *list;
+    nxe_status_t     rc;
+    nxe_json_walk_t  w;
+
+    rc = nxe_serving_get(s, s->layers, layer, &json, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    if (!nxe_serving_json(json, NXE_JSON_ARRAY)) {
+        return nxe_fail(err, NXE_INVALID, "layer \"%.*s\" is no list",
+                        (int) layer.len, layer.data);
+    }
+
+    count = 0;
+    for (nxe_json_walk(&w, json); nxe_json_walk_next(&w); ) {
+        count++;
+    }
+
+    list = nxe_calloc(mem, (count + 1) * sizeof(nxe_place_t));
+    if (list == NULL) {
+        return nxe_fail(err, NXE_NOMEM, "no memory");
+    }
+
+    count = 0;
+
+    for (nxe_json_walk(&w, json); nxe_json_walk_next(&w); ) {
+
+        rc = nxe_place_parse(w.value, mem, &list[count]);
+
+        if (rc != NXE_OK
+            || (count != 0 && list[count].lo < list[count - 1].hi))
+        {
+            return nxe_fail(err, rc == NXE_NOMEM ? rc : NXE_INVALID,
+                            "layer \"%.*s\" cannot be read", (int) layer.len,
+                            layer.data);
+        }
+
+        count++;
+    }
+
+    *places = list;
+    *n = count;
+
+    return NXE_OK;
+}
+
+
+/* ["NAME","FROM","TO"] */
+
+static nxe_status_t
+nxe_place_parse(nxe_str_t json, const nxe_mem_t *mem, nxe_place_t *place)
+{
+    int              n;
+    nxe_str_t        v[3];
+    nxe_frac_t       from, to;
+    nxe_json_walk_t  w;
+
+    if (json.data[0] != '[') {
+        return NXE_INVALID;
+    }
+
+    n = 0;
+
+    for (nxe_json_walk(&w, json); nxe_json_walk_next(&w); ) {
+        if (n == 3) {
+            return NXE_INVALID;
+        }
+
+        v[n++] = nxe_serving_unquote(w.value);
+    }
+
+    if (n != 3 || !nxe_name_ok(v[0]) || nxe_frac_parse(v[1], &from) != NXE_OK
+        || nxe_frac_parse(v[2], &to) != NXE_OK)
+    {
+        return NXE_INVALID;
+    }
+
+    place->lo = nxe_frac_threshold(from);
+    place->hi = nxe_frac_threshold(to);
+
+    return nxe_str_copy(mem, v[0], &place->name);
+}
+
+
+nxe_status_t
+nxe_serving_layers(nxe_serving_t *s, const nxe_mem_t *mem, nxe_str_t **names,
+    size_t *n, nxe_error_t *err)
+{
+    int           rc;
+    size_t        count;
+    MDB_val       key;
+    MDB_stat      stat;
+    nxe_str_t    *list, name;
+    MDB_cursor   *cursor;
+    nxe_status_t  status;
+
+    rc = mdb_stat(s->txn, s->layers, &stat);
+
+    if (rc == 0) {
+        rc = mdb_cursor_open(s->txn, s->layers, &cursor);
+    }
+
+    if (rc != 0) {
+        return nxe_serving_mdb(rc, s->path, err);
+    }
+
+    status = NXE_OK;
+    count = 0;
+
+    list = nxe_alloc(mem, (stat.ms_entries + 1) * sizeof(nxe_str_t));
+    if (list == NULL) {
+        status = nxe_fail(err, NXE_NOMEM, "no memory");
+    }
+
+    while (status == NXE_OK && count < stat.ms_entries
+           && mdb_cursor_get(cursor, &key, NULL, MDB_NEXT) == 0)
+    {
+        name.data = key.mv_data;
+        name.len = key.mv_size;
+        status = nxe_str_copy(mem, name, &list[count++]);
+    }
+
+    mdb_cursor_close(cursor);
+
+    if (status == NXE_OK) {
+        *names = list;
+        *n = count;
+    }
+
+    return status;
+}
+
+
+static nxe_status_t
+nxe_serving_get(nxe_serving_t *s, MDB_dbi dbi, nxe_str_t key,
+    nxe_str_t *value, nxe_error_t *err)
+{
+    int      rc;
+    MDB_val  k, v;
+
+    if (key.len == 0 || key.len > (size_t) mdb_env_get_maxkeysize(s->env)) {
+        return NXE_DECLINED;
+    }
+
+    k.mv_data = (void *) (uintptr_t) key.data;
+    k.mv_size = key.len;
+
+    rc = mdb_get(s->txn, dbi, &k, &v);
+
+    if (rc == MDB_NOTFOUND) {
+        return NXE_DECLINED;
+    }
+
+    if (rc != 0) {
+        return nxe_serving_mdb(rc, s->path, err);
+    }
+
+    value->data = v.mv_data;
+    value->len = v.mv_size;
+
+    return NXE_OK;
+}
+
+
+/* 1 if the text is valid JSON of that type, without white space in front. */
+
+static int
+nxe_serving_json(nxe_str_t json, nxe_json_type_t type)
+{
+    nxe_text_t         text;
+    nxe_json_result_t  result;
+
+    text.segs = &json;
+    text.n = 1;
+
+    return nxe_json_scan(&text, NULL, 0, &result) == NXE_JSON_OK
+           && json.data[0] == (type == NXE_JSON_OBJECT ? '{' : '[');
+}
+
+
+static nxe_status_t
+nxe_serving_uint(nxe_str_t s, uint64_t *n)
+{
+    size_t    i;
+    uint64_t  v;
+
+    if (s.len == 0 || s.len > 19) {
+        return NXE_INVALID;
+    }
+
+    for (i = 0, v = 0; i < s.len; i++) {
+        if (s.data[i] < '0' || s.data[i] > '9') {
+            return NXE_INVALID;
+        }
+
+        v = v * 10 + (uint64_t) (s.data[i] - '0');
+    }
+
+    *n = v;
+
+    return NXE_OK;
+}
+
+
+/* What the publisher quotes has no escapes; other values stay as they are. */
+
+static nxe_str_t
+nxe_serving_unquote(nxe_str_t s)
+{
+    if (s.len >= 2 && s.data[0] == '"') {
+        s.data++;
+        s.len -= 2;
+    }
+
+    return s;
+}
+
+
+static nxe_status_t
+nxe_serving_mdb(int rc, const char *what, nxe_error_t *err)
+{
+    return nxe_fail(err, rc == ENOMEM ? NXE_NOMEM : NXE_INVALID, "\"%s\": %s",
+                    what, mdb_strerror(rc));
+}
