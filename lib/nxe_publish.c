@@ -15,7 +15,6 @@
 #include <nxe/serving.h>
 
 
-#define NXE_PUBLISH_KEEP   2            /* files, the new one too */
 #define NXE_PUBLISH_BYTES  UINT32_MAX   /* of all replacement bytes */
 #define NXE_PUBLISH_DOC    (64u << 20)
 #define NXE_PUBLISH_PATH   4096
@@ -74,6 +73,8 @@ static nxe_status_t nxe_publish_current(nxe_publish_t *p,
     const nxe_current_t *current, nxe_error_t *err);
 static nxe_status_t nxe_publish_word(nxe_publish_t *p, nxe_error_t *err);
 static void nxe_publish_sweep(nxe_publish_t *p, const char *file);
+static unsigned long long nxe_publish_number(const char *name,
+    const char *file);
 static nxe_status_t nxe_publish_failed(const char *what, const char *path,
     nxe_error_t *err);
 
@@ -687,15 +688,13 @@ nxe_publish_word(nxe_publish_t *p, nxe_error_t *err)
 }
 
 
-/* Removes older copies: the new file and the one before it stay. */
+/* Removes older copies: the new file and the newest of the others stay. */
 
 static void
 nxe_publish_sweep(nxe_publish_t *p, const char *file)
 {
-    char                path[NXE_PUBLISH_PATH];
     DIR                *dir;
-    unsigned            left;
-    unsigned long long  n, best, limit;
+    unsigned long long  n, kept;
     struct dirent      *d;
 
     dir = opendir(p->dir);
@@ -703,36 +702,44 @@ nxe_publish_sweep(nxe_publish_t *p, const char *file)
         return;
     }
 
-    /* the newest apart from the new one */
+    kept = 0;
 
-    for (left = NXE_PUBLISH_KEEP - 1, limit = ULLONG_MAX; left > 0; left--) {
-        best = 0;
-        rewinddir(dir);
-
-        while ((d = readdir(dir)) != NULL) {
-            if (sscanf(d->d_name, "%llu.mdb", &n) == 1
-                && strcmp(d->d_name, file) != 0 && n < limit && n > best)
-            {
-                best = n;
-            }
-        }
-
-        limit = best;
+    while ((d = readdir(dir)) != NULL) {
+        n = nxe_publish_number(d->d_name, file);
+        kept = n > kept ? n : kept;
     }
 
     rewinddir(dir);
 
     while ((d = readdir(dir)) != NULL) {
-        if (sscanf(d->d_name, "%llu.mdb", &n) == 1
-            && strcmp(d->d_name, file) != 0 && n != limit
-            && snprintf(path, sizeof(path), "%s/%s", p->dir, d->d_name)
-               < (int) sizeof(path))
-        {
-            (void) unlink(path);
+        n = nxe_publish_number(d->d_name, file);
+
+        if (n != 0 && n != kept) {
+            (void) unlinkat(p->lock, d->d_name, 0);
         }
     }
 
     (void) closedir(dir);
+}
+
+
+/* The number of an older copy's file, 0 for anything else. */
+
+static unsigned long long
+nxe_publish_number(const char *name, const char *file)
+{
+    int                 len;
+    unsigned long long  n;
+
+    len = 0;
+
+    if (strcmp(name, file) == 0 || sscanf(name, "%llu.mdb%n", &n, &len) != 1
+        || len == 0 || name[len] != '\0')
+    {
+        return 0;
+    }
+
+    return n;
 }
 
 
