@@ -3,10 +3,6 @@
 #include <nxe/dialect.h>
 
 
-static const char *const  nxe_param_names[NXE_PARAMS] = {
-    "system", "temperature", "top_p", "max_tokens", "model", "verbosity"
-};
-
 static const char *const  nxe_code_names[] = {
     "", "applied", "equal", "kept", "unsupported", "bypassed", "not_sent"
 };
@@ -60,13 +56,6 @@ static int nxe_places_is_system(const nxe_places_t *p,
 static void nxe_places_insert(size_t at, nxe_str_t head, nxe_str_t bytes,
     nxe_str_t tail, nxe_edit_t *edits, size_t *n);
 static int nxe_places_present(const nxe_json_node_t *node);
-
-
-const char *
-nxe_param_name(nxe_param_t param)
-{
-    return nxe_param_names[param];
-}
 
 
 const char *
@@ -171,7 +160,7 @@ nxe_places_params(nxe_places_t *p, unsigned params, const nxe_mem_t *mem)
         }
 
         p->member[i] = nxe_json_child(&p->root,
-                                      nxe_str_of(nxe_param_names[i]), mem);
+                                      nxe_str_of(nxe_param_name(i)), mem);
         if (p->member[i] == NULL) {
             return NXE_NOMEM;
         }

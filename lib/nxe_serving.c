@@ -13,7 +13,8 @@
 #include <nxe/serving.h>
 
 
-#define NXE_CURRENT_MAX  1024
+#define NXE_CURRENT_MAX   1024
+#define NXE_SERVING_PATH  4096
 
 
 struct nxe_serving_s {
@@ -35,6 +36,8 @@ struct nxe_serving_s {
 };
 
 
+static nxe_status_t nxe_serving_file(const char *dir, const char *name,
+    char *path, int *fd, struct stat *st, nxe_error_t *err);
 static nxe_status_t nxe_current_parse(nxe_str_t json, nxe_current_t *current);
 static nxe_status_t nxe_serving_verified(nxe_serving_t *s, nxe_error_t *err);
 static nxe_status_t nxe_serving_format(nxe_serving_t *s, nxe_error_t *err);
@@ -51,23 +54,53 @@ static nxe_status_t nxe_serving_mdb(int rc, const char *what,
     nxe_error_t *err);
 
 
+/*
+ * Opens DIR/NAME for reading.  Refused: symlinks, what others may write, what
+ * belongs to anyone but root and this user (SECURITY 9).
+ */
+
+static nxe_status_t
+nxe_serving_file(const char *dir, const char *name, char *path, int *fd,
+    struct stat *st, nxe_error_t *err)
+{
+    if (snprintf(path, NXE_SERVING_PATH, "%s/%s", dir, name)
+        >= NXE_SERVING_PATH)
+    {
+        return nxe_fail(err, NXE_IO, "\"%s\": the path is too long", dir);
+    }
+
+    *fd = open(path, O_RDONLY|O_NOFOLLOW|O_CLOEXEC|O_NONBLOCK);
+    if (*fd == -1) {
+        return nxe_fail(err, NXE_IO, "cannot open \"%s\": %s", path,
+                        strerror(errno));
+    }
+
+    if (fstat(*fd, st) == -1 || !S_ISREG(st->st_mode)
+        || (st->st_mode & 022) != 0
+        || (st->st_uid != 0 && st->st_uid != geteuid()))
+    {
+        (void) close(*fd);
+        return nxe_fail(err, NXE_IO, "\"%s\" must be a file of root or of "
+                        "this user that others cannot write", path);
+    }
+
+    return NXE_OK;
+}
+
+
 nxe_status_t
 nxe_current_read(const char *dir, nxe_current_t *current, nxe_error_t *err)
 {
-    int        fd;
-    char       path[4096], buf[NXE_CURRENT_MAX];
-    ssize_t    n;
-    nxe_str_t  json;
+    int           fd;
+    char          path[NXE_SERVING_PATH], buf[NXE_CURRENT_MAX];
+    ssize_t       n;
+    nxe_str_t     json;
+    struct stat   st;
+    nxe_status_t  rc;
 
-    if (snprintf(path, sizeof(path), "%s/current", dir) >= (int) sizeof(path))
-    {
-        return nxe_fail(err, NXE_IO, "path is too long");
-    }
-
-    fd = open(path, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
-    if (fd == -1) {
-        return nxe_fail(err, NXE_IO, "cannot open \"%s\": %s", path,
-                        strerror(errno));
+    rc = nxe_serving_file(dir, "current", path, &fd, &st, err);
+    if (rc != NXE_OK) {
+        return rc;
     }
 
     n = read(fd, buf, sizeof(buf));
@@ -160,30 +193,22 @@ nxe_current_parse(nxe_str_t json, nxe_current_t *current)
 nxe_status_t
 nxe_generation_map(const char *dir, nxe_generation_t *g, nxe_error_t *err)
 {
-    int          fd;
-    char         path[4096];
-    void        *p;
-    struct stat  st;
+    int           fd;
+    char          path[NXE_SERVING_PATH];
+    void         *p;
+    struct stat   st;
+    nxe_status_t  rc;
 
     g->word = NULL;
 
-    if (snprintf(path, sizeof(path), "%s/generation", dir)
-        >= (int) sizeof(path))
-    {
-        return nxe_fail(err, NXE_IO, "path is too long");
+    rc = nxe_serving_file(dir, "generation", path, &fd, &st, err);
+    if (rc != NXE_OK) {
+        return rc;
     }
 
-    fd = open(path, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
-    if (fd == -1) {
-        return nxe_fail(err, NXE_IO, "cannot open \"%s\": %s", path,
-                        strerror(errno));
-    }
-
-    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)
-        || st.st_size < (off_t) sizeof(uint64_t))
-    {
+    if (st.st_size < (off_t) sizeof(uint64_t)) {
         (void) close(fd);
-        return nxe_fail(err, NXE_IO, "\"%s\" is not a generation word", path);
+        return nxe_fail(err, NXE_IO, "\"%s\" is too short", path);
     }
 
     p = mmap(NULL, sizeof(uint64_t), PROT_READ, MAP_SHARED, fd, 0);
@@ -205,7 +230,7 @@ nxe_generation_map(const char *dir, nxe_generation_t *g, nxe_error_t *err)
 int
 nxe_generation_stale(const char *dir, const nxe_generation_t *g)
 {
-    char         path[4096];
+    char         path[NXE_SERVING_PATH];
     struct stat  st;
 
     if (snprintf(path, sizeof(path), "%s/generation", dir)
@@ -234,46 +259,32 @@ nxe_serving_start(const char *dir, const nxe_current_t *current,
     nxe_serving_t **serving, nxe_error_t *err)
 {
     int             fd;
-    size_t          len;
+    char            path[NXE_SERVING_PATH];
     struct stat     st;
+    nxe_status_t    rc;
     nxe_serving_t  *s;
 
-    s = calloc(1, sizeof(nxe_serving_t));
-    if (s == NULL) {
-        return nxe_fail(err, NXE_NOMEM, "no memory");
+    rc = nxe_serving_file(dir, current->file, path, &fd, &st, err);
+    if (rc != NXE_OK) {
+        return rc;
     }
 
-    len = strlen(dir) + sizeof("/") + strlen(current->file);
+    if ((uint64_t) st.st_size != current->size) {
+        (void) close(fd);
+        return nxe_fail(err, NXE_INVALID, "\"%s\" has not the published "
+                        "size", path);
+    }
 
-    s->path = malloc(len);
-    if (s->path == NULL) {
+    s = calloc(1, sizeof(nxe_serving_t));
+
+    if (s == NULL || (s->path = strdup(path)) == NULL) {
+        (void) close(fd);
         free(s);
         return nxe_fail(err, NXE_NOMEM, "no memory");
     }
 
-    (void) snprintf(s->path, len, "%s/%s", dir, current->file);
-
     s->current = *current;
-    s->map = MAP_FAILED;
     nxe_sha256_init(&s->sha);
-
-    fd = open(s->path, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
-    if (fd == -1) {
-        (void) nxe_fail(err, NXE_IO, "cannot open \"%s\": %s", s->path,
-                        strerror(errno));
-        nxe_serving_close(s);
-        return NXE_IO;
-    }
-
-    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)
-        || (uint64_t) st.st_size != current->size)
-    {
-        (void) close(fd);
-        (void) nxe_fail(err, NXE_INVALID,
-                        "\"%s\" has not the published size", s->path);
-        nxe_serving_close(s);
-        return NXE_INVALID;
-    }
 
     s->map = mmap(NULL, (size_t) current->size, PROT_READ, MAP_SHARED, fd, 0);
     (void) close(fd);

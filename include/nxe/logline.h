@@ -93,7 +93,7 @@ nxe_status_t nxe_logline_read(nxe_str_t line, nxe_logline_t *record,
  */
 nxe_status_t nxe_logline_time(nxe_str_t s, int64_t *us);
 
-/* A plain decimal of milliseconds, rounded to the microsecond. */
+/* A plain decimal of milliseconds below 10^9, rounded to the microsecond. */
 nxe_status_t nxe_logline_ms(nxe_str_t s, int64_t *us);
 
 

@@ -1,0 +1,303 @@
+/*
+ * What the module's files share.
+ */
+
+#ifndef _NGX_HTTP_EXPERIMENT_H_INCLUDED_
+#define _NGX_HTTP_EXPERIMENT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <nxe/assign.h>
+#include <nxe/dialect.h>
+#include <nxe/doc.h>
+#include <nxe/keys.h>
+#include <nxe/serving.h>
+#include <nxe/splice.h>
+
+
+extern ngx_module_t  ngx_http_experiment_module;
+
+NXE_BEGIN_DECLS
+
+
+#define NGX_HTTP_EXPERIMENT_BODY_MAX   (8 * 1024 * 1024)
+
+#define NGX_HTTP_EXPERIMENT_OFF        0
+#define NGX_HTTP_EXPERIMENT_ON         1
+#define NGX_HTTP_EXPERIMENT_LAYERS     2
+#define NGX_HTTP_EXPERIMENT_NAMES      3
+
+#define NGX_HTTP_EXPERIMENT_AUTO       NXE_DIALECTS
+
+
+typedef struct ngx_http_experiment_worker_s    ngx_http_experiment_worker_t;
+typedef struct ngx_http_experiment_snapshot_s  ngx_http_experiment_snapshot_t;
+
+
+typedef struct {
+    ngx_str_t                        registry;
+    ngx_str_t                        serving;      /* PATH/serving\0 */
+    ngx_flag_t                       required;
+    ngx_msec_t                       poll;
+
+    nxe_hmac_key_t                  *unit_key;
+    u_char                           kid[NXE_KID_LEN];
+
+    ngx_int_t                        request_id;   /* variable index */
+    ngx_uint_t                       locations;    /* that bind anything */
+    ngx_array_t                      upstreams;    /* every one named */
+
+    unsigned                         uses_model:1;
+    unsigned                         uses_upstream:1;
+
+    ngx_http_experiment_worker_t    *worker;
+} ngx_http_experiment_main_conf_t;
+
+
+typedef struct {
+    ngx_uint_t                       bind;
+    ngx_array_t                     *names;        /* of ngx_str_t */
+    ngx_uint_t                       index;        /* snapshot->binds[] */
+
+    ngx_http_complex_value_t        *step;
+    ngx_uint_t                       dialect;
+    ngx_array_t                     *upstreams;    /* of ngx_str_t */
+    ngx_uint_t                       body;         /* 0: off */
+    ngx_uint_t                       no_upstream_logged;
+} ngx_http_experiment_loc_conf_t;
+
+
+/*
+ * A document compiled from its serving form; it is shared by the snapshots
+ * that hold the same bytes, and kept by the worker between two of them.
+ */
+
+typedef struct {
+    ngx_rbtree_node_t                node;         /* key: crc32 of name */
+    ngx_queue_t                      queue;
+    ngx_pool_t                      *pool;
+    nxe_doc_t                       *doc;          /* NULL: invalid */
+    u_char                           digest[NXE_SHA256_LEN];
+    ngx_uint_t                       refs;
+    ngx_uint_t                       swap;         /* last one that used it */
+    unsigned                         logged:1;     /* a fault in a location */
+} ngx_http_experiment_compiled_t;
+
+
+/* An experiment in a snapshot. */
+
+typedef struct {
+    ngx_str_node_t                   sn;           /* name */
+    ngx_http_experiment_compiled_t  *compiled;     /* NULL: off, invalid */
+    const nxe_doc_t                 *doc;
+    const char                      *bytes;
+    nxe_str_t                        baseline;
+    uint64_t                         revision;
+    uint64_t                         phase;
+    nxe_stage_t                      stage;
+    nxe_force_t                      force;
+    nxe_range_t                     *ranges;
+    unsigned                         error:1;
+    unsigned                         routes:1;     /* some variant routes */
+    unsigned                         logged:1;
+} ngx_http_experiment_handle_t;
+
+
+typedef struct {
+    nxe_str_t                        name;
+    nxe_place_t                     *places;       /* by position */
+    ngx_http_experiment_handle_t   **handles;      /* NULL: not used yet */
+    size_t                           n;
+    size_t                           first;        /* the first by name */
+} ngx_http_experiment_layer_t;
+
+
+/* What a location binds, in a snapshot. */
+
+typedef struct {
+    ngx_http_experiment_layer_t    **layers;
+    ngx_uint_t                       nlayers;
+    ngx_http_experiment_handle_t   **handles;      /* bound by name */
+    ngx_uint_t                       nhandles;
+} ngx_http_experiment_bind_t;
+
+
+struct ngx_http_experiment_snapshot_s {
+    nxe_serving_t                   *serving;
+    ngx_pool_t                      *pool;
+    nxe_mem_t                        mem;
+    ngx_uint_t                       refs;
+    uint64_t                         generation;
+    ngx_http_experiment_worker_t    *worker;
+
+    ngx_rbtree_t                     handles;
+    ngx_rbtree_node_t                sentinel;
+    ngx_array_t                      loaded;       /* layers read by name */
+    ngx_http_experiment_bind_t     **binds;        /* by location index */
+};
+
+
+struct ngx_http_experiment_worker_s {
+    ngx_http_experiment_main_conf_t *emcf;
+    ngx_http_experiment_snapshot_t  *snapshot;     /* NULL: baseline */
+    nxe_generation_t                 generation;
+    uint64_t                         tried;        /* last word acted on */
+
+    nxe_serving_t                   *opening;
+    uint64_t                         opening_word;
+    ngx_event_t                      step;         /* next slice */
+    ngx_event_t                      poll;
+
+    ngx_rbtree_t                     compiled;
+    ngx_rbtree_node_t                sentinel;
+    ngx_queue_t                      queue;        /* of compiled documents */
+    ngx_uint_t                       swap;
+
+    ngx_str_t                        name;         /* HOST/8 hex */
+    uint64_t                         seq;
+    unsigned                         failed:1;     /* said so in the log */
+};
+
+
+/* One experiment of a request. */
+
+typedef struct {
+    ngx_http_experiment_handle_t    *handle;
+    nxe_assignment_t                 a;
+    nxe_unit_t                       unit;
+    const nxe_effective_t           *effective;
+    u_char                           params[NXE_PARAMS];   /* nxe_code_t */
+    u_char                          *headers;              /* nxe_code_t */
+    u_char                           route;
+    unsigned                         has_unit:1;
+    unsigned                         pending:1;    /* needs the body */
+} ngx_http_experiment_entry_t;
+
+
+/* A source json:/pointer that the scan looks for. */
+
+typedef struct {
+    nxe_str_t                        pointer;
+    nxe_json_node_t                 *node;
+} ngx_http_experiment_pointer_t;
+
+
+typedef enum {
+    NGX_HTTP_EXPERIMENT_BODY_NONE = 0,             /* not read */
+    NGX_HTTP_EXPERIMENT_BODY_UNCHANGED,
+    NGX_HTTP_EXPERIMENT_BODY_EDITED,
+    NGX_HTTP_EXPERIMENT_BODY_BYPASS
+} ngx_http_experiment_body_e;
+
+
+typedef struct {
+    ngx_http_request_t              *request;      /* the main one */
+    nxe_mem_t                        mem;
+    ngx_http_experiment_snapshot_t  *snapshot;
+    ngx_http_experiment_loc_conf_t  *elcf;         /* entries are for */
+
+    struct timespec                  start;        /* CLOCK_REALTIME */
+    struct timespec                  mono;         /* CLOCK_MONOTONIC */
+    struct timespec                  end;          /* last byte handed on */
+
+    ngx_str_t                        uri;          /* as it came */
+    ngx_str_t                        step;
+    nxe_dialect_t                    dialect;
+
+    ngx_http_experiment_entry_t     *entries;
+    ngx_uint_t                       nentries;
+    ngx_uint_t                       layer_excluded;
+
+    nxe_places_t                    *places;       /* the scan's targets */
+    ngx_array_t                     *pointers;     /* pointer_t */
+    nxe_text_t                       text;
+    nxe_str_t                        model;        /* that goes upstream */
+
+    ngx_http_experiment_body_e       body;
+    const char                      *cause;
+    uint64_t                         seq;
+    ngx_int_t                        status;       /* of the handler */
+
+    unsigned                         assigned:1;   /* entries are there */
+    unsigned                         frozen:1;     /* the handler has run */
+    unsigned                         reading:1;
+    unsigned                         readable:1;   /* json: may come yet */
+    unsigned                         scanned:1;
+    unsigned                         last:1;       /* last buffer seen */
+    unsigned                         ended:1;
+    unsigned                         has_seq:1;
+} ngx_http_experiment_ctx_t;
+
+
+/* ngx_http_experiment_registry.c */
+
+ngx_int_t ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
+    ngx_http_experiment_main_conf_t *emcf);
+void ngx_http_experiment_exit_worker(ngx_http_experiment_main_conf_t *emcf);
+ngx_int_t ngx_http_experiment_check_required(ngx_cycle_t *cycle,
+    ngx_http_experiment_main_conf_t *emcf);
+ngx_http_experiment_snapshot_t *ngx_http_experiment_acquire(
+    ngx_http_experiment_worker_t *worker);
+void ngx_http_experiment_release(ngx_http_experiment_snapshot_t *snapshot);
+
+/* ngx_http_experiment_snapshot.c */
+
+ngx_http_experiment_snapshot_t *ngx_http_experiment_snapshot_create(
+    ngx_http_experiment_worker_t *worker, nxe_serving_t *serving,
+    uint64_t generation, ngx_log_t *log);
+void ngx_http_experiment_snapshot_destroy(
+    ngx_http_experiment_snapshot_t *snapshot);
+void ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
+    ngx_uint_t all);
+ngx_http_experiment_bind_t *ngx_http_experiment_bind(
+    ngx_http_experiment_snapshot_t *snapshot,
+    ngx_http_experiment_loc_conf_t *elcf);
+ngx_http_experiment_handle_t *ngx_http_experiment_layer_handle(
+    ngx_http_experiment_snapshot_t *snapshot,
+    ngx_http_experiment_layer_t *layer, size_t i);
+void *ngx_http_experiment_palloc(void *pool, size_t size);
+
+/* ngx_http_experiment_assign.c */
+
+ngx_http_experiment_ctx_t *ngx_http_experiment_get_ctx(ngx_http_request_t *r);
+ngx_http_experiment_ctx_t *ngx_http_experiment_create_ctx(
+    ngx_http_request_t *r);
+ngx_int_t ngx_http_experiment_assign(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_assign_rest(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_targets(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_table_elt_t *ngx_http_experiment_find_header(ngx_http_request_t *r,
+    nxe_str_t lower, ngx_uint_t *n);
+
+/* ngx_http_experiment_body.c */
+
+ngx_int_t ngx_http_experiment_handler(ngx_http_request_t *r);
+
+/* ngx_http_experiment_headers.c */
+
+ngx_int_t ngx_http_experiment_request_headers(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_filter_init(ngx_conf_t *cf);
+
+/* ngx_http_experiment_variables.c */
+
+ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_experiment_ready(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t **ctx);
+
+/* ngx_http_experiment_log.c */
+
+ngx_int_t ngx_http_experiment_json(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
+ngx_int_t ngx_http_experiment_applied(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *value);
+
+
+NXE_END_DECLS
+
+#endif /* _NGX_HTTP_EXPERIMENT_H_INCLUDED_ */

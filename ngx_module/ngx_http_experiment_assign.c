@@ -1,0 +1,906 @@
+
+/*
+ * Request -> units -> assignments, kept for the request's whole life.
+ */
+
+#include "ngx_http_experiment.h"
+
+
+static void ngx_http_experiment_cleanup(void *data);
+static ngx_int_t ngx_http_experiment_entries(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_bind_t *bind);
+static ngx_int_t ngx_http_experiment_layer_entry(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_layer_t *layer);
+static ngx_int_t ngx_http_experiment_decide(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e, nxe_unit_t *unit, uint32_t position);
+static ngx_int_t ngx_http_experiment_fault(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e);
+static ngx_int_t ngx_http_experiment_route_ok(
+    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_handle_t *h,
+    nxe_str_t *missing);
+static void ngx_http_experiment_request(ngx_http_experiment_ctx_t *ctx,
+    nxe_request_t *req);
+static ngx_int_t ngx_http_experiment_get_step(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+static nxe_status_t ngx_http_experiment_attr(void *data,
+    const nxe_source_t *source, nxe_str_t *value);
+static nxe_status_t ngx_http_experiment_attr_cookie(ngx_http_request_t *r,
+    nxe_str_t name, nxe_str_t *value);
+static nxe_status_t ngx_http_experiment_attr_arg(ngx_http_request_t *r,
+    nxe_str_t name, nxe_str_t *value);
+static nxe_status_t ngx_http_experiment_attr_var(ngx_http_request_t *r,
+    nxe_str_t name, nxe_str_t *value);
+static nxe_status_t ngx_http_experiment_attr_json(
+    ngx_http_experiment_ctx_t *ctx, nxe_str_t pointer, nxe_str_t *value);
+static ngx_uint_t ngx_http_experiment_pairs(u_char *p, u_char *last,
+    u_char separator, nxe_str_t name, nxe_str_t *value);
+static ngx_int_t ngx_http_experiment_add_pointer(
+    ngx_http_experiment_ctx_t *ctx, const nxe_source_t *source);
+static ngx_int_t ngx_http_experiment_add_handle(
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_handle_t *h);
+
+
+/*
+ * An internal redirect zeroes the module contexts; the cleanup of the
+ * request's pool still knows the state.
+ */
+
+ngx_http_experiment_ctx_t *
+ngx_http_experiment_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_experiment_ctx_t  *ctx;
+
+    r = r->main;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_experiment_module);
+
+    if (ctx != NULL || (!r->internal && !r->filter_finalize)) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln != NULL; cln = cln->next) {
+        if (cln->handler == ngx_http_experiment_cleanup) {
+            ctx = cln->data;
+            ngx_http_set_ctx(r, ctx, ngx_http_experiment_module);
+            return ctx;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_experiment_ctx_t *
+ngx_http_experiment_create_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_experiment_ctx_t  *ctx;
+
+    r = r->main;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_experiment_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_experiment_ctx_t));
+
+    cln->handler = ngx_http_experiment_cleanup;
+
+    ctx->request = r;
+    ctx->mem.alloc = ngx_http_experiment_palloc;
+    ctx->mem.ctx = r->pool;
+    ctx->uri = r->uri;
+    ctx->status = NGX_DECLINED;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_experiment_module);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_experiment_cleanup(void *data)
+{
+    ngx_http_experiment_ctx_t  *ctx = data;
+
+    if (ctx->snapshot != NULL) {
+        ngx_http_experiment_release(ctx->snapshot);
+        ctx->snapshot = NULL;
+    }
+}
+
+
+/*
+ * Computes the request's entries where they are not there yet.  Before the
+ * handler has run, another location may bind others; the snapshot, and so
+ * the answer for each experiment, stays.
+ */
+
+ngx_int_t
+ngx_http_experiment_assign(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_http_experiment_bind_t       *bind;
+    ngx_http_experiment_loc_conf_t   *elcf;
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    r = r->main;
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
+
+    if (ctx->frozen || (ctx->assigned && ctx->elcf == elcf)) {
+        return NGX_OK;
+    }
+
+    ctx->elcf = elcf;
+    ctx->assigned = 1;
+    ctx->entries = NULL;
+    ctx->nentries = 0;
+    ctx->layer_excluded = 0;
+
+    if (elcf->bind == NGX_HTTP_EXPERIMENT_OFF) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_experiment_get_step(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->dialect = elcf->dialect == NGX_HTTP_EXPERIMENT_AUTO
+                   ? nxe_dialect_of_path((nxe_str_t) { (char *) r->uri.data,
+                                                       r->uri.len })
+                   : (nxe_dialect_t) elcf->dialect;
+
+    if (ctx->snapshot == NULL) {
+        emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
+        ctx->snapshot = ngx_http_experiment_acquire(emcf->worker);
+
+        if (ctx->snapshot == NULL) {
+            return NGX_OK;
+        }
+    }
+
+    bind = ngx_http_experiment_bind(ctx->snapshot, elcf);
+    if (bind == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_experiment_entries(r, ctx, bind);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_entries(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_bind_t *bind)
+{
+    uint32_t                       position;
+    ngx_int_t                      rc;
+    nxe_unit_t                     unit;
+    ngx_uint_t                     i;
+    nxe_status_t                   status;
+    nxe_request_t                  req;
+    ngx_http_experiment_entry_t   *e;
+    ngx_http_experiment_handle_t  *h;
+
+    if (bind->nlayers + bind->nhandles == 0) {
+        return NGX_OK;
+    }
+
+    ctx->entries = ngx_pcalloc(r->pool, (bind->nlayers + bind->nhandles)
+                                       * sizeof(ngx_http_experiment_entry_t));
+    if (ctx->entries == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < bind->nlayers; i++) {
+        if (ngx_http_experiment_layer_entry(r, ctx, bind->layers[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_http_experiment_request(ctx, &req);
+
+    for (i = 0; i < bind->nhandles; i++) {
+        h = bind->handles[i];
+        e = &ctx->entries[ctx->nentries++];
+        e->handle = h;
+
+        if (ngx_http_experiment_fault(ctx, e) != NGX_DECLINED) {
+            continue;
+        }
+
+        position = 0;
+        status = nxe_assign_unit(h->doc, &req, &unit);
+
+        if (status == NXE_AGAIN) {
+            e->pending = 1;
+            e->a.reason = NXE_REASON_NO_UNIT;
+            e->a.variant = h->doc->baseline;
+            continue;
+        }
+
+        if (status == NXE_OK) {
+            position = nxe_assign_position(h->doc->layer, unit.value);
+
+        } else if (status != NXE_DECLINED) {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_http_experiment_decide(ctx, e,
+                                        status == NXE_OK ? &unit : NULL,
+                                        position);
+        if (rc != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The one experiment of a layer whose range holds the unit; without a unit,
+ * the first by name.  All documents of a layer have the same unit.
+ */
+
+static ngx_int_t
+ngx_http_experiment_layer_entry(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_layer_t *layer)
+{
+    size_t                         i;
+    uint32_t                       position;
+    nxe_unit_t                     unit;
+    nxe_status_t                   status;
+    nxe_request_t                  req;
+    ngx_http_experiment_entry_t   *e;
+    ngx_http_experiment_handle_t  *h;
+
+    h = NULL;
+
+    /* any valid document knows the layer's unit */
+
+    for (i = 0; i < layer->n; i++) {
+        h = ngx_http_experiment_layer_handle(ctx->snapshot, layer,
+                                             (layer->first + i) % layer->n);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (h->doc != NULL && !h->error) {
+            break;
+        }
+    }
+
+    if (h == NULL) {
+        return NGX_OK;
+    }
+
+    e = &ctx->entries[ctx->nentries];
+    status = NXE_DECLINED;
+    position = 0;
+
+    if (h->doc != NULL && !h->error) {
+        ngx_http_experiment_request(ctx, &req);
+        status = nxe_assign_unit(h->doc, &req, &unit);
+    }
+
+    if (status == NXE_OK) {
+        position = layer->n == 1 && layer->places[0].lo == 0
+                   && layer->places[0].hi == (uint64_t) 1 << 32
+                   ? 0 : nxe_assign_position(layer->name, unit.value);
+
+        for (i = 0; i < layer->n; i++) {
+            if (position >= layer->places[i].lo
+                && position < layer->places[i].hi)
+            {
+                break;
+            }
+        }
+
+        ctx->layer_excluded += layer->n - (i != layer->n);
+
+        if (i == layer->n) {
+            return NGX_OK;
+        }
+
+        h = ngx_http_experiment_layer_handle(ctx->snapshot, layer, i);
+
+    } else {
+        ctx->layer_excluded += layer->n - 1;
+        h = ngx_http_experiment_layer_handle(ctx->snapshot, layer,
+                                             layer->first);
+    }
+
+    if (h == NULL || (status != NXE_OK && status != NXE_DECLINED
+                      && status != NXE_AGAIN))
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(e, sizeof(ngx_http_experiment_entry_t));
+    e->handle = h;
+    ctx->nentries++;
+
+    if (ngx_http_experiment_fault(ctx, e) != NGX_DECLINED) {
+        return NGX_OK;
+    }
+
+    if (status == NXE_AGAIN) {
+        e->pending = 1;
+        e->a.reason = NXE_REASON_NO_UNIT;
+        e->a.variant = h->doc->baseline;
+        return NGX_OK;
+    }
+
+    return ngx_http_experiment_decide(ctx, e, status == NXE_OK ? &unit : NULL,
+                                      position);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_decide(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e, nxe_unit_t *unit, uint32_t position)
+{
+    nxe_status_t                   rc;
+    nxe_request_t                  req;
+    ngx_http_experiment_handle_t  *h;
+
+    h = e->handle;
+
+    if (unit != NULL) {
+        e->unit = *unit;
+        e->has_unit = 1;
+    }
+
+    ngx_http_experiment_request(ctx, &req);
+
+    rc = nxe_assign(h->doc, &h->force, h->ranges, &req, unit, position, &e->a);
+
+    if (rc == NXE_AGAIN) {
+        e->pending = 1;
+        e->a.reason = NXE_REASON_NOT_TARGETED;
+        e->a.variant = h->doc->baseline;
+        e->a.exposed = 0;
+        return NGX_OK;
+    }
+
+    if (rc != NXE_OK) {
+        return NGX_ERROR;
+    }
+
+    e->pending = 0;
+    e->effective = nxe_assign_effective(h->doc, &e->a);
+
+    return NGX_OK;
+}
+
+
+/* NGX_DECLINED: nothing keeps the experiment from being evaluated here. */
+
+static ngx_int_t
+ngx_http_experiment_fault(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e)
+{
+    nxe_str_t                      missing;
+    ngx_http_experiment_handle_t  *h;
+
+    h = e->handle;
+    e->a.step = NXE_NONE;
+
+    if (h->error) {
+        e->a.reason = NXE_REASON_ERROR;
+        return NGX_OK;
+    }
+
+    if (h->doc == NULL) {
+        e->a.reason = NXE_REASON_OFF;
+        return NGX_OK;
+    }
+
+    e->a.variant = h->doc->baseline;
+
+    if (!h->routes
+        || ngx_http_experiment_route_ok(ctx->elcf, h, &missing) == NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    e->a.reason = NXE_REASON_ERROR;
+
+    if (!h->compiled->logged) {
+        h->compiled->logged = 1;
+
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                      "experiment \"%V\" is off: it routes to \"%*s\", which "
+                      "is not in experiment_upstream here", &h->sn.str,
+                      missing.len, missing.data);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_route_ok(ngx_http_experiment_loc_conf_t *elcf,
+    ngx_http_experiment_handle_t *h, nxe_str_t *missing)
+{
+    uint32_t              v, i;
+    ngx_str_t            *name;
+    ngx_uint_t            n, j;
+    const nxe_variant_t  *variant;
+
+    name = elcf->upstreams != NULL ? elcf->upstreams->elts : NULL;
+    n = elcf->upstreams != NULL ? elcf->upstreams->nelts : 0;
+
+    for (v = 0; v < h->doc->nvariants; v++) {
+        variant = &h->doc->variants[v];
+
+        for (i = 0; i < variant->nroutes; i++) {
+            *missing = variant->routes[i].upstream;
+
+            for (j = 0; j < n; j++) {
+                if (name[j].len == missing->len
+                    && ngx_memcmp(name[j].data, missing->data, missing->len)
+                       == 0)
+                {
+                    break;
+                }
+            }
+
+            if (j == n) {
+                return NGX_DECLINED;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* What could not be decided without the body; nothing stays pending. */
+
+ngx_int_t
+ngx_http_experiment_assign_rest(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_uint_t                   i;
+    ngx_http_experiment_bind_t  *bind;
+
+    ctx->readable = 0;
+
+    for (i = 0; i < ctx->nentries; i++) {
+        if (ctx->entries[i].pending) {
+            break;
+        }
+    }
+
+    if (i == ctx->nentries) {
+        return NGX_OK;
+    }
+
+    bind = ngx_http_experiment_bind(ctx->snapshot, ctx->elcf);
+    if (bind == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->nentries = 0;
+    ctx->layer_excluded = 0;
+
+    return ngx_http_experiment_entries(r, ctx, bind);
+}
+
+
+static void
+ngx_http_experiment_request(ngx_http_experiment_ctx_t *ctx,
+    nxe_request_t *req)
+{
+    ngx_memzero(req, sizeof(nxe_request_t));
+
+    req->attr = ngx_http_experiment_attr;
+    req->ctx = ctx;
+    req->step.data = (char *) ctx->step.data;
+    req->step.len = ctx->step.len;
+    req->now = ctx->start.tv_sec;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_get_step(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_uint_t        n;
+    ngx_table_elt_t  *h;
+
+    ngx_str_set(&ctx->step, "default");
+
+    if (ctx->elcf->step != NULL) {
+
+        if (ngx_http_complex_value(r, ctx->elcf->step, &ctx->step) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else {
+        h = ngx_http_experiment_find_header(r, nxe_str("x-inference-step"),
+                                            &n);
+        if (n == 1) {
+            ctx->step = h->value;
+        }
+    }
+
+    if (ctx->step.len == 0) {
+        ngx_str_set(&ctx->step, "default");
+    }
+
+    return NGX_OK;
+}
+
+
+/* The first header of a name, and how many there are. */
+
+ngx_table_elt_t *
+ngx_http_experiment_find_header(ngx_http_request_t *r, nxe_str_t lower,
+    ngx_uint_t *n)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *found;
+
+    found = NULL;
+    *n = 0;
+
+    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == lower.len
+                && ngx_memcmp(h[i].lowcase_key, lower.data, lower.len) == 0)
+            {
+                if ((*n)++ == 0) {
+                    found = &h[i];
+                }
+            }
+        }
+    }
+
+    return found;
+}
+
+
+static nxe_status_t
+ngx_http_experiment_attr(void *data, const nxe_source_t *source,
+    nxe_str_t *value)
+{
+    ngx_uint_t                  n;
+    nxe_status_t                rc;
+    ngx_table_elt_t            *h;
+    ngx_http_request_t         *r;
+    ngx_http_experiment_ctx_t  *ctx;
+
+    ctx = data;
+    r = ctx->request;
+
+    switch (source->type) {
+
+    case NXE_SOURCE_HEADER:
+        h = ngx_http_experiment_find_header(r, source->name, &n);
+
+        if (n != 1) {
+            return NXE_DECLINED;
+        }
+
+        value->data = (char *) h->value.data;
+        value->len = h->value.len;
+        rc = NXE_OK;
+        break;
+
+    case NXE_SOURCE_COOKIE:
+        rc = ngx_http_experiment_attr_cookie(r, source->name, value);
+        break;
+
+    case NXE_SOURCE_ARG:
+        rc = ngx_http_experiment_attr_arg(r, source->name, value);
+        break;
+
+    case NXE_SOURCE_VAR:
+        rc = ngx_http_experiment_attr_var(r, source->name, value);
+        break;
+
+    case NXE_SOURCE_JSON:
+        rc = ngx_http_experiment_attr_json(ctx, source->name, value);
+        break;
+
+    default:
+        rc = NXE_DECLINED;      /* stage refuses what is not evaluated */
+    }
+
+    if (rc == NXE_OK && (value->len == 0 || value->len > NXE_UNIT_MAX)) {
+        return NXE_DECLINED;
+    }
+
+    return rc;
+}
+
+
+static nxe_status_t
+ngx_http_experiment_attr_cookie(ngx_http_request_t *r, nxe_str_t name,
+    nxe_str_t *value)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    n = 0;
+
+    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == sizeof("cookie") - 1
+                && ngx_memcmp(h[i].lowcase_key, "cookie",
+                              sizeof("cookie") - 1)
+                   == 0)
+            {
+                n += ngx_http_experiment_pairs(h[i].value.data,
+                                               h[i].value.data
+                                               + h[i].value.len,
+                                               ';', name, value);
+            }
+        }
+    }
+
+    return n == 1 ? NXE_OK : NXE_DECLINED;
+}
+
+
+static nxe_status_t
+ngx_http_experiment_attr_arg(ngx_http_request_t *r, nxe_str_t name,
+    nxe_str_t *value)
+{
+    return ngx_http_experiment_pairs(r->args.data, r->args.data + r->args.len,
+                                     '&', name, value)
+           == 1 ? NXE_OK : NXE_DECLINED;
+}
+
+
+/* name=value pairs: counts those of a name, gives the value of the last. */
+
+static ngx_uint_t
+ngx_http_experiment_pairs(u_char *p, u_char *last, u_char separator,
+    nxe_str_t name, nxe_str_t *value)
+{
+    u_char      *end, *eq;
+    ngx_uint_t   n;
+
+    for (n = 0; p < last; p = end + 1) {
+
+        while (p < last && *p == ' ') {
+            p++;
+        }
+
+        end = ngx_strlchr(p, last, separator);
+        if (end == NULL) {
+            end = last;
+        }
+
+        eq = ngx_strlchr(p, end, '=');
+
+        if (eq == NULL || (size_t) (eq - p) != name.len
+            || ngx_memcmp(p, name.data, name.len) != 0)
+        {
+            continue;
+        }
+
+        value->data = (char *) eq + 1;
+        value->len = end - eq - 1;
+        n++;
+    }
+
+    return n;
+}
+
+
+static nxe_status_t
+ngx_http_experiment_attr_var(ngx_http_request_t *r, nxe_str_t name,
+    nxe_str_t *value)
+{
+    u_char                      lower[128];
+    ngx_str_t                   var;
+    ngx_uint_t                  key;
+    ngx_http_variable_value_t  *vv;
+
+    if (name.len > sizeof(lower)) {
+        return NXE_DECLINED;
+    }
+
+    var.data = lower;
+    var.len = name.len;
+    key = ngx_hash_strlow(lower, (u_char *) name.data, name.len);
+
+    vv = ngx_http_get_variable(r, &var, key);
+
+    if (vv == NULL) {
+        return NXE_NOMEM;
+    }
+
+    if (vv->not_found || !vv->valid) {
+        return NXE_DECLINED;
+    }
+
+    value->data = (char *) vv->data;
+    value->len = vv->len;
+
+    return NXE_OK;
+}
+
+
+/*
+ * Before the handler has run the body may still come: NXE_AGAIN.  A pointer
+ * that the scan did not look for, or a body that was not read, has nothing.
+ */
+
+static nxe_status_t
+ngx_http_experiment_attr_json(ngx_http_experiment_ctx_t *ctx,
+    nxe_str_t pointer, nxe_str_t *value)
+{
+    ngx_uint_t                      i;
+    ngx_http_experiment_pointer_t  *p;
+
+    if (!ctx->scanned) {
+        return ctx->frozen && !ctx->readable ? NXE_DECLINED : NXE_AGAIN;
+    }
+
+    p = ctx->pointers->elts;
+
+    for (i = 0; i < ctx->pointers->nelts; i++) {
+        if (nxe_str_eq(p[i].pointer, pointer)) {
+            return nxe_places_value(&ctx->text, p[i].node, &ctx->mem, value);
+        }
+    }
+
+    return NXE_DECLINED;
+}
+
+
+/*
+ * What the scan has to look for: the union over all variants of the
+ * experiments in force, so that what bypasses one arm bypasses all.
+ */
+
+ngx_int_t
+ngx_http_experiment_targets(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    size_t                         j;
+    ngx_uint_t                     i, k;
+    ngx_http_experiment_bind_t    *bind;
+    ngx_http_experiment_entry_t   *e;
+    ngx_http_experiment_handle_t  *h;
+    ngx_http_experiment_layer_t   *layer;
+
+    ctx->places = ngx_palloc(r->pool, sizeof(nxe_places_t));
+    ctx->pointers = ngx_array_create(r->pool, 4,
+                                     sizeof(ngx_http_experiment_pointer_t));
+
+    if (ctx->places == NULL || ctx->pointers == NULL) {
+        return NGX_ERROR;
+    }
+
+    nxe_places_init(ctx->places, ctx->dialect);
+
+    if (nxe_places_model(ctx->places, &ctx->mem) != NXE_OK) {
+        return NGX_ERROR;
+    }
+
+    bind = ngx_http_experiment_bind(ctx->snapshot, ctx->elcf);
+    if (bind == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < ctx->nentries; i++) {
+        e = &ctx->entries[i];
+
+        if (!e->pending) {
+            if (e->handle->doc != NULL && (e->a.exposed || e->effective)
+                && ngx_http_experiment_add_handle(ctx, e->handle)
+                   != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            continue;
+        }
+
+        /* which experiment of the layer it will be, the body decides */
+
+        layer = NULL;
+
+        for (k = 0; k < bind->nlayers; k++) {
+            if (nxe_str_eq(bind->layers[k]->name, e->handle->doc->layer)) {
+                layer = bind->layers[k];
+                break;
+            }
+        }
+
+        if (layer == NULL) {
+            if (ngx_http_experiment_add_handle(ctx, e->handle) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            continue;
+        }
+
+        for (j = 0; j < layer->n; j++) {
+            h = ngx_http_experiment_layer_handle(ctx->snapshot, layer, j);
+
+            if (h == NULL
+                || (h->doc != NULL
+                    && ngx_http_experiment_add_handle(ctx, h) != NGX_OK))
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_add_handle(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_handle_t *h)
+{
+    uint32_t  i, step;
+
+    for (i = 0; i < h->doc->nsources; i++) {
+        if (ngx_http_experiment_add_pointer(ctx, &h->doc->sources[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0; i < h->doc->ntargeting; i++) {
+        if (ngx_http_experiment_add_pointer(ctx,
+                                            &h->doc->targeting[i].attribute)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    step = nxe_doc_step(h->doc, (nxe_str_t) { (char *) ctx->step.data,
+                                              ctx->step.len });
+
+    if (step == NXE_NONE || !ctx->elcf->body) {
+        return NGX_OK;
+    }
+
+    return nxe_places_params(ctx->places, h->doc->steps[step].params,
+                             &ctx->mem)
+           == NXE_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_add_pointer(ngx_http_experiment_ctx_t *ctx,
+    const nxe_source_t *source)
+{
+    ngx_http_experiment_pointer_t  *p;
+
+    if (source->type != NXE_SOURCE_JSON) {
+        return NGX_OK;
+    }
+
+    p = ngx_array_push(ctx->pointers);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    p->pointer = source->name;
+
+    return nxe_places_pointer(ctx->places, source->name, &ctx->mem, &p->node)
+           == NXE_OK ? NGX_OK : NGX_ERROR;
+}

@@ -1,0 +1,458 @@
+
+/*
+ * Request headers before the content handler, response headers in a header
+ * filter, and the moment at which the last byte was handed on.
+ */
+
+#include "ngx_http_experiment.h"
+
+
+/* Response headers that nginx writes itself unless their slot is taken. */
+
+typedef struct {
+    nxe_str_t           name;
+    size_t              offset;
+} ngx_http_experiment_slot_t;
+
+#define ngx_http_experiment_slot(name, field)                                 \
+    { { name, sizeof(name) - 1 }, offsetof(ngx_http_headers_out_t, field) }
+
+static const ngx_http_experiment_slot_t  ngx_http_experiment_slots[] = {
+    ngx_http_experiment_slot("server", server),
+    ngx_http_experiment_slot("date", date),
+    ngx_http_experiment_slot("location", location),
+    ngx_http_experiment_slot("last-modified", last_modified),
+    ngx_http_experiment_slot("accept-ranges", accept_ranges),
+    ngx_http_experiment_slot("expires", expires),
+    ngx_http_experiment_slot("etag", etag)
+};
+
+
+static ngx_int_t ngx_http_experiment_request_header(ngx_http_request_t *r,
+    const nxe_header_t *edit, u_char *code);
+static ngx_http_header_t *ngx_http_experiment_known(ngx_http_request_t *r,
+    nxe_str_t lower);
+static ngx_int_t ngx_http_experiment_drop_request(ngx_http_request_t *r,
+    nxe_str_t lower, ngx_table_elt_t *keep);
+static ngx_int_t ngx_http_experiment_cut(ngx_http_request_t *r,
+    ngx_list_part_t *part, ngx_uint_t i);
+static ngx_int_t ngx_http_experiment_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_experiment_response_header(ngx_http_request_t *r,
+    const nxe_header_t *edit, u_char *code);
+static ngx_table_elt_t **ngx_http_experiment_response_slot(
+    ngx_http_request_t *r, nxe_str_t lower);
+static ngx_int_t ngx_http_experiment_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static void ngx_http_experiment_ended(ngx_http_experiment_ctx_t *ctx);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+ngx_int_t
+ngx_http_experiment_request_headers(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    uint32_t                      j;
+    ngx_uint_t                    i;
+    const nxe_header_t           *edit;
+    ngx_http_experiment_entry_t  *e;
+
+    for (i = 0; i < ctx->nentries; i++) {
+        e = &ctx->entries[i];
+
+        if (e->effective == NULL) {
+            continue;
+        }
+
+        if (e->effective->route != NULL) {
+            e->route = NXE_CODE_NOT_SENT;   /* until the variable is read */
+        }
+
+        if (e->effective->nheaders == 0) {
+            continue;
+        }
+
+        e->headers = ngx_palloc(r->pool, e->effective->nheaders);
+        if (e->headers == NULL) {
+            return NGX_ERROR;
+        }
+
+        for (j = 0; j < e->effective->nheaders; j++) {
+            edit = e->effective->headers[j];
+            e->headers[j] = NXE_CODE_NOT_SENT;
+
+            if (!edit->response
+                && ngx_http_experiment_request_header(r, edit,
+                                                      &e->headers[j])
+                   != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * In place: proxy looks a header's lowcase_key up in its own table, so an
+ * admin's proxy_set_header of the same name wins.
+ */
+
+static ngx_int_t
+ngx_http_experiment_request_header(ngx_http_request_t *r,
+    const nxe_header_t *edit, u_char *code)
+{
+    ngx_uint_t          n;
+    ngx_table_elt_t    *h;
+    ngx_http_header_t  *hh;
+
+    h = ngx_http_experiment_find_header(r, edit->lower, &n);
+
+    if (edit->remove) {
+        *code = n == 0 ? NXE_CODE_EQUAL : NXE_CODE_APPLIED;
+
+        return n == 0 ? NGX_OK
+                      : ngx_http_experiment_drop_request(r, edit->lower, NULL);
+    }
+
+    if (n == 1 && h->value.len == edit->value.len
+        && ngx_memcmp(h->value.data, edit->value.data, edit->value.len) == 0)
+    {
+        *code = NXE_CODE_EQUAL;
+        return NGX_OK;
+    }
+
+    *code = NXE_CODE_APPLIED;
+
+    if (n != 0) {
+
+        /* the first line of the name gets the value, the others go */
+
+        h->value.data = (u_char *) edit->value.data;
+        h->value.len = edit->value.len;
+
+#if (nginx_version >= 1023000)
+        h->next = NULL;         /* headers of a name are linked since 1.23 */
+#endif
+
+        return n == 1 ? NGX_OK
+                      : ngx_http_experiment_drop_request(r, edit->lower, h);
+    }
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->key.data = (u_char *) edit->name.data;
+    h->key.len = edit->name.len;
+    h->value.data = (u_char *) edit->value.data;
+    h->value.len = edit->value.len;
+    h->lowcase_key = (u_char *) edit->lower.data;
+    h->hash = ngx_hash_key(h->lowcase_key, edit->lower.len);
+
+    hh = ngx_http_experiment_known(r, edit->lower);
+
+    return hh != NULL ? hh->handler(r, h, hh->offset) : NGX_OK;
+}
+
+
+/* nginx's own entry for a request header, which knows its slot. */
+
+static ngx_http_header_t *
+ngx_http_experiment_known(ngx_http_request_t *r, nxe_str_t lower)
+{
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    return ngx_hash_find(&cmcf->headers_in_hash,
+                         ngx_hash_key((u_char *) lower.data, lower.len),
+                         (u_char *) lower.data, lower.len);
+}
+
+
+/*
+ * Takes all headers of a name but one out of the list: proxy does not honour
+ * hash = 0 on request headers.  Slots point into the list, so nothing moves.
+ */
+
+static ngx_int_t
+ngx_http_experiment_drop_request(ngx_http_request_t *r, nxe_str_t lower,
+    ngx_table_elt_t *keep)
+{
+    ngx_uint_t          i;
+    ngx_list_part_t    *part;
+    ngx_table_elt_t    *h;
+    ngx_http_header_t  *hh;
+
+    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len != lower.len || &h[i] == keep
+                || ngx_memcmp(h[i].lowcase_key, lower.data, lower.len) != 0)
+            {
+                continue;
+            }
+
+            if (ngx_http_experiment_cut(r, part, i) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            break;              /* what was behind it is the next part */
+        }
+    }
+
+    hh = keep == NULL ? ngx_http_experiment_known(r, lower) : NULL;
+
+    if (hh != NULL && hh->offset != 0) {
+        *(ngx_table_elt_t **) ((char *) &r->headers_in + hh->offset) = NULL;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Splits a list part around its element i. */
+
+static ngx_int_t
+ngx_http_experiment_cut(ngx_http_request_t *r, ngx_list_part_t *part,
+    ngx_uint_t i)
+{
+    ngx_list_t       *list;
+    ngx_list_part_t  *rest, *fresh;
+
+    list = &r->headers_in.headers;
+
+    rest = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
+    if (rest == NULL) {
+        return NGX_ERROR;
+    }
+
+    rest->elts = (ngx_table_elt_t *) part->elts + i + 1;
+    rest->nelts = part->nelts - i - 1;
+    rest->next = part->next;
+
+    if (list->last == part) {
+
+        /* ngx_list_push() takes the last part for one of list->nalloc */
+
+        fresh = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
+        if (fresh == NULL) {
+            return NGX_ERROR;
+        }
+
+        fresh->elts = ngx_palloc(r->pool, list->nalloc * list->size);
+        if (fresh->elts == NULL) {
+            return NGX_ERROR;
+        }
+
+        fresh->nelts = 0;
+        fresh->next = NULL;
+
+        rest->next = fresh;
+        list->last = fresh;
+    }
+
+    part->nelts = i;
+    part->next = rest;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_header_filter(ngx_http_request_t *r)
+{
+    uint32_t                      j;
+    ngx_int_t                     rc;
+    ngx_uint_t                    i;
+    const nxe_header_t           *edit;
+    ngx_http_experiment_ctx_t    *ctx;
+    ngx_http_experiment_entry_t  *e;
+
+    ctx = r == r->main ? ngx_http_experiment_get_ctx(r) : NULL;
+
+    if (ctx == NULL) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    for (i = 0; i < ctx->nentries; i++) {
+        e = &ctx->entries[i];
+
+        if (e->headers == NULL) {
+            continue;
+        }
+
+        for (j = 0; j < e->effective->nheaders; j++) {
+            edit = e->effective->headers[j];
+
+            if (edit->response
+                && ngx_http_experiment_response_header(r, edit,
+                                                       &e->headers[j])
+                   != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    rc = ngx_http_next_header_filter(r);
+
+    if (r->header_only && rc == NGX_OK) {
+        ngx_http_experiment_ended(ctx);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_response_header(ngx_http_request_t *r,
+    const nxe_header_t *edit, u_char *code)
+{
+    ngx_uint_t         i, n;
+    ngx_list_part_t   *part;
+    ngx_table_elt_t   *h, **slot;
+
+    n = 0;
+
+    for (part = &r->headers_out.headers.part; part != NULL; part = part->next)
+    {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash != 0 && h[i].key.len == edit->lower.len
+                && ngx_strncasecmp(h[i].key.data,
+                                   (u_char *) edit->lower.data,
+                                   edit->lower.len)
+                   == 0)
+            {
+                h[i].hash = 0;
+                n++;
+            }
+        }
+    }
+
+    slot = ngx_http_experiment_response_slot(r, edit->lower);
+
+    if (slot != NULL) {
+        *slot = NULL;
+    }
+
+    if (edit->remove) {
+        *code = n == 0 ? NXE_CODE_EQUAL : NXE_CODE_APPLIED;
+        return NGX_OK;
+    }
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) edit->name.data;
+    h->key.len = edit->name.len;
+    h->value.data = (u_char *) edit->value.data;
+    h->value.len = edit->value.len;
+
+    if (slot != NULL) {
+        *slot = h;
+    }
+
+    *code = NXE_CODE_APPLIED;
+
+    return NGX_OK;
+}
+
+
+static ngx_table_elt_t **
+ngx_http_experiment_response_slot(ngx_http_request_t *r, nxe_str_t lower)
+{
+    ngx_uint_t                         i;
+    const ngx_http_experiment_slot_t  *slots;
+
+    slots = ngx_http_experiment_slots;
+
+    for (i = 0;
+         i < sizeof(ngx_http_experiment_slots)
+             / sizeof(ngx_http_experiment_slot_t);
+         i++)
+    {
+        if (nxe_str_eq(slots[i].name, lower)) {
+            return (ngx_table_elt_t **) ((char *) &r->headers_out
+                                         + slots[i].offset);
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * Passes everything on as it is; when the last buffer has left this process,
+ * the response has ended, which the log phase would see only later.
+ */
+
+static ngx_int_t
+ngx_http_experiment_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t                   rc;
+    ngx_chain_t                *cl;
+    ngx_http_experiment_ctx_t  *ctx;
+
+    ctx = r == r->main ? ngx_http_experiment_get_ctx(r) : NULL;
+
+    if (ctx == NULL || ctx->ended) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    for (cl = in; cl != NULL; cl = cl->next) {
+        if (cl->buf->last_buf) {
+            ctx->last = 1;
+        }
+    }
+
+    rc = ngx_http_next_body_filter(r, in);
+
+    if (rc == NGX_OK && ctx->last && r->out == NULL
+        && !(r->connection->buffered & NGX_LOWLEVEL_BUFFERED))
+    {
+        ngx_http_experiment_ended(ctx);
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_experiment_ended(ngx_http_experiment_ctx_t *ctx)
+{
+    if (!ctx->ended) {
+        ctx->ended = 1;
+        (void) clock_gettime(CLOCK_MONOTONIC, &ctx->end);
+    }
+}
+
+
+ngx_int_t
+ngx_http_experiment_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_experiment_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_experiment_body_filter;
+
+    return NGX_OK;
+}

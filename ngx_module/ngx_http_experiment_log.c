@@ -1,0 +1,678 @@
+
+/*
+ * $experiment_json: the whole log line.
+ */
+
+#include "ngx_http_experiment.h"
+
+
+#define NGX_HTTP_EXPERIMENT_CUT  256    /* bytes of a string in the log */
+
+
+/* A text that grows in the request's pool. */
+
+typedef struct {
+    ngx_pool_t         *pool;
+    u_char             *start;
+    u_char             *pos;
+    u_char             *end;
+    unsigned            failed:1;
+} ngx_http_experiment_line_t;
+
+
+static void ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx);
+static void ngx_http_experiment_log_response(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx);
+static void ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r);
+static void ngx_http_experiment_log_body(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_ctx_t *ctx);
+static void ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e);
+static void ngx_http_experiment_log_unit(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e);
+
+/* Tells of each edit of an entry, in order: "system", "header:NAME", ... */
+
+typedef void (*ngx_http_experiment_code_pt)(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
+    nxe_code_t code, ngx_uint_t n);
+
+static ngx_uint_t ngx_http_experiment_each_code(
+    ngx_http_experiment_line_t *l, ngx_http_experiment_entry_t *e,
+    ngx_http_experiment_code_pt tell);
+static void ngx_http_experiment_tell_json(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
+    nxe_code_t code, ngx_uint_t n);
+static void ngx_http_experiment_tell_list(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
+    nxe_code_t code, ngx_uint_t n);
+
+static u_char *ngx_http_experiment_room(ngx_http_experiment_line_t *l,
+    size_t len);
+static void ngx_http_experiment_raw(ngx_http_experiment_line_t *l,
+    const void *data, size_t len);
+static void ngx_http_experiment_string(ngx_http_experiment_line_t *l,
+    const void *data, size_t len);
+static void ngx_http_experiment_text(ngx_http_experiment_line_t *l,
+    const u_char *p, size_t len);
+static void ngx_http_experiment_number(ngx_http_experiment_line_t *l,
+    const char *member, uint64_t n);
+static void ngx_http_experiment_ms(ngx_http_experiment_line_t *l,
+    const char *member, uint64_t us);
+static uint64_t ngx_http_experiment_elapsed(ngx_http_experiment_ctx_t *ctx);
+
+#define ngx_http_experiment_lit(l, s)                                         \
+    ngx_http_experiment_raw(l, s, sizeof(s) - 1)
+
+
+ngx_int_t
+ngx_http_experiment_json(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line)
+{
+    ngx_uint_t                   i;
+    ngx_http_experiment_line_t   l;
+
+    l.pool = r->pool;
+    l.failed = 0;
+    l.start = ngx_pnalloc(r->pool, 2048);
+    if (l.start == NULL) {
+        return NGX_ERROR;
+    }
+
+    l.pos = l.start;
+    l.end = l.start + 2048;
+
+    ngx_http_experiment_log_request(&l, r, ctx);
+    ngx_http_experiment_log_response(&l, r, ctx);
+
+    ngx_http_experiment_lit(&l, ",\"step\":");
+    ngx_http_experiment_string(&l, ctx->step.data, ctx->step.len);
+
+    ngx_http_experiment_lit(&l, ",\"dialect\":");
+    ngx_http_experiment_string(&l, nxe_dialect_name(ctx->dialect),
+                               ngx_strlen(nxe_dialect_name(ctx->dialect)));
+
+    ngx_http_experiment_log_body(&l, ctx);
+
+    ngx_http_experiment_lit(&l, ",\"experiments\":[");
+
+    for (i = 0; i < ctx->nentries; i++) {
+        if (i != 0) {
+            ngx_http_experiment_lit(&l, ",");
+        }
+
+        ngx_http_experiment_log_entry(&l, ctx, &ctx->entries[i]);
+    }
+
+    ngx_http_experiment_lit(&l, "]");
+
+    if (ctx->layer_excluded != 0) {
+        ngx_http_experiment_number(&l, ",\"layer_excluded\":",
+                                   ctx->layer_excluded);
+    }
+
+    if (ctx->model.len != 0) {
+        ngx_http_experiment_lit(&l, ",\"gen_ai.request.model\":");
+        ngx_http_experiment_string(&l, ctx->model.data, ctx->model.len);
+    }
+
+    ngx_http_experiment_lit(&l, "}");
+
+    if (l.failed) {
+        return NGX_ERROR;
+    }
+
+    line->data = l.start;
+    line->len = l.pos - l.start;
+
+    return NGX_OK;
+}
+
+
+/* What tells one request from another, and where it ran. */
+
+static void
+ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx)
+{
+    u_char                           *p;
+    ngx_tm_t                          tm;
+    const nxe_current_t              *current;
+    ngx_http_variable_value_t        *id;
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
+
+    ngx_http_experiment_lit(l, "{\"kind\":\"request\",\"id\":");
+
+    id = ngx_http_get_indexed_variable(r, emcf->request_id);
+
+    if (id == NULL || id->not_found) {
+        l->failed = 1;
+        return;
+    }
+
+    ngx_http_experiment_string(l, id->data, id->len);
+
+    ngx_gmtime(ctx->start.tv_sec, &tm);
+
+    p = ngx_http_experiment_room(l, 64);
+    if (p == NULL) {
+        return;
+    }
+
+    l->pos = ngx_sprintf(p, ",\"time\":\"%4d-%02d-%02dT%02d:%02d:%02d.%06LZ\"",
+                         tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                         tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
+                         (int64_t) ctx->start.tv_nsec / 1000);
+
+    /* drawn once, when the line is first asked for: a gap is a lost line */
+
+    if (!ctx->has_seq) {
+        ctx->has_seq = 1;
+        ctx->seq = ++emcf->worker->seq;
+    }
+
+    ngx_http_experiment_number(l, ",\"seq\":", ctx->seq);
+
+    ngx_http_experiment_lit(l, ",\"worker\":");
+    ngx_http_experiment_string(l, emcf->worker->name.data,
+                               emcf->worker->name.len);
+
+    ngx_http_experiment_lit(l, ",\"key_id\":");
+    ngx_http_experiment_string(l, emcf->kid, NXE_KID_LEN);
+
+    if (ctx->snapshot != NULL) {
+        current = nxe_serving_current(ctx->snapshot->serving);
+
+        ngx_http_experiment_number(l, ",\"registry\":", current->txn);
+        ngx_http_experiment_lit(l, ",\"head\":");
+        ngx_http_experiment_string(l, current->head, NXE_HEAD_LEN);
+    }
+
+    ngx_http_experiment_lit(l, ",\"role\":\"live\",\"method\":");
+    ngx_http_experiment_string(l, r->method_name.data, r->method_name.len);
+
+    ngx_http_experiment_lit(l, ",\"uri\":");
+    ngx_http_experiment_string(l, ctx->uri.data, ctx->uri.len);
+}
+
+
+static void
+ngx_http_experiment_log_response(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    status = r->err_status ? r->err_status
+             : r->headers_out.status ? r->headers_out.status
+             : r->http_version == NGX_HTTP_VERSION_9 ? 9 : 0;
+
+    ngx_http_experiment_number(l, ",\"status\":", status);
+    ngx_http_experiment_ms(l, ",\"response_ms\":",
+                           ngx_http_experiment_elapsed(ctx));
+
+    ngx_http_experiment_log_upstream(l, r);
+
+    ngx_http_experiment_number(l, ",\"bytes_in\":", r->request_length);
+    ngx_http_experiment_number(l, ",\"bytes_out\":", r->connection->sent);
+}
+
+
+/* The name given to proxy_pass, the status of the last try, all its time. */
+
+static void
+ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r)
+{
+    uint64_t                    ms;
+    ngx_str_t                  *name;
+    ngx_uint_t                  i, status;
+    ngx_http_upstream_t        *u;
+    ngx_http_upstream_state_t  *state;
+
+    u = r->upstream;
+    name = NULL;
+
+    if (u != NULL) {
+        name = u->upstream != NULL ? &u->upstream->host
+               : u->resolved != NULL ? &u->resolved->host : NULL;
+    }
+
+    if (name != NULL && name->len != 0) {
+        ngx_http_experiment_lit(l, ",\"upstream\":");
+        ngx_http_experiment_string(l, name->data, name->len);
+    }
+
+    if (r->upstream_states == NULL || r->upstream_states->nelts == 0) {
+        return;
+    }
+
+    state = r->upstream_states->elts;
+    ms = 0;
+    status = 0;
+
+    for (i = 0; i < r->upstream_states->nelts; i++) {
+
+        if (state[i].peer == NULL) {
+            continue;           /* between two internal redirects */
+        }
+
+        status = state[i].status;
+
+        if (state[i].response_time != (ngx_msec_t) -1) {
+            ms += state[i].response_time;
+        }
+    }
+
+    if (status != 0) {
+        ngx_http_experiment_number(l, ",\"upstream_status\":", status);
+    }
+
+    ngx_http_experiment_ms(l, ",\"upstream_ms\":", ms * 1000);
+}
+
+
+static void
+ngx_http_experiment_log_body(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    switch (ctx->body) {
+
+    case NGX_HTTP_EXPERIMENT_BODY_UNCHANGED:
+        ngx_http_experiment_lit(l, ",\"body\":\"unchanged\"");
+        break;
+
+    case NGX_HTTP_EXPERIMENT_BODY_EDITED:
+        ngx_http_experiment_lit(l, ",\"body\":\"edited\"");
+        break;
+
+    case NGX_HTTP_EXPERIMENT_BODY_BYPASS:
+        ngx_http_experiment_lit(l, ",\"body\":\"bypass:");
+        ngx_http_experiment_raw(l, ctx->cause, ngx_strlen(ctx->cause));
+        ngx_http_experiment_lit(l, "\"");
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+static void
+ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e)
+{
+    nxe_str_t                      variant;
+    const char                    *reason, *stage;
+    ngx_http_experiment_handle_t  *h;
+
+    h = e->handle;
+    variant = h->doc != NULL ? h->doc->variants[e->a.variant].name
+                             : h->baseline;
+    reason = nxe_reason_name(e->a.reason);
+    stage = nxe_stage_name(h->stage);
+
+    ngx_http_experiment_lit(l, "{\"name\":");
+    ngx_http_experiment_string(l, h->sn.str.data, h->sn.str.len);
+
+    if (h->revision != 0) {
+        ngx_http_experiment_number(l, ",\"phase\":", h->phase);
+        ngx_http_experiment_number(l, ",\"revision\":", h->revision);
+
+        ngx_http_experiment_lit(l, ",\"stage\":");
+        ngx_http_experiment_string(l, stage, ngx_strlen(stage));
+    }
+
+    if (variant.len != 0) {
+        ngx_http_experiment_lit(l, ",\"variant\":");
+        ngx_http_experiment_string(l, variant.data, variant.len);
+    }
+
+    if (e->a.exposed) {
+        ngx_http_experiment_lit(l, ",\"exposed\":true,\"reason\":");
+
+    } else {
+        ngx_http_experiment_lit(l, ",\"exposed\":false,\"reason\":");
+    }
+
+    ngx_http_experiment_string(l, reason, ngx_strlen(reason));
+
+    if (e->has_unit) {
+        ngx_http_experiment_log_unit(l, ctx, e);
+    }
+
+    if (ngx_http_experiment_each_code(l, e, ngx_http_experiment_tell_json)
+        != 0)
+    {
+        ngx_http_experiment_lit(l, "}");
+    }
+
+    ngx_http_experiment_lit(l, "}");
+}
+
+
+static void
+ngx_http_experiment_log_unit(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e)
+{
+    char                              id[NXE_UNIT_ID_LEN];
+    u_char                           *p;
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(ctx->request,
+                                         ngx_http_experiment_module);
+
+    nxe_unit_id(emcf->unit_key, e->handle->doc->unit_type, e->unit.value, id);
+
+    ngx_http_experiment_lit(l, ",\"unit\":\"");
+    ngx_http_experiment_raw(l, id, sizeof(id));
+    ngx_http_experiment_lit(l, "\",\"unit_type\":");
+    ngx_http_experiment_string(l, e->handle->doc->unit_type.data,
+                               e->handle->doc->unit_type.len);
+
+    ngx_http_experiment_number(l, ",\"unit_source\":", e->unit.source);
+
+    if (!e->a.exposed) {
+        return;
+    }
+
+    p = ngx_http_experiment_room(l, sizeof(",\"p\":") + NXE_DOUBLE_LEN);
+    if (p == NULL) {
+        return;
+    }
+
+    p = ngx_cpymem(p, ",\"p\":", sizeof(",\"p\":") - 1);
+    l->pos = p + nxe_double_print(e->a.p, (char *) p);
+}
+
+
+/* "experiment.key=code,...": for $experiment_applied. */
+
+ngx_int_t
+ngx_http_experiment_applied(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *value)
+{
+    ngx_uint_t                   i;
+    ngx_http_experiment_line_t   l;
+
+    ngx_memzero(&l, sizeof(ngx_http_experiment_line_t));
+    l.pool = r->pool;
+
+    for (i = 0; i < ctx->nentries; i++) {
+        (void) ngx_http_experiment_each_code(&l, &ctx->entries[i],
+                                             ngx_http_experiment_tell_list);
+    }
+
+    value->data = l.start;
+    value->len = l.pos - l.start;
+
+    return l.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_experiment_each_code(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_entry_t *e, ngx_http_experiment_code_pt tell)
+{
+    uint32_t             j;
+    ngx_uint_t           p, n;
+    const nxe_header_t  *edit;
+
+    if (e->effective == NULL) {
+        return 0;
+    }
+
+    n = 0;
+
+    for (p = 0; p < NXE_PARAMS; p++) {
+        if (e->effective->params[p] != NULL) {
+            tell(l, e, "", nxe_str_of(nxe_param_name((nxe_param_t) p)),
+                 e->params[p] != NXE_CODE_NONE ? (nxe_code_t) e->params[p]
+                                               : NXE_CODE_NOT_SENT, n++);
+        }
+    }
+
+    for (j = 0; j < e->effective->nheaders; j++) {
+        edit = e->effective->headers[j];
+        tell(l, e, edit->response ? "response_header:" : "header:",
+             edit->name,
+             e->headers != NULL ? (nxe_code_t) e->headers[j]
+                                : NXE_CODE_NOT_SENT, n++);
+    }
+
+    if (e->effective->route != NULL) {
+        tell(l, e, "", nxe_str("route"),
+             e->route != NXE_CODE_NONE ? (nxe_code_t) e->route
+                                       : NXE_CODE_NOT_SENT, n++);
+    }
+
+    return n;
+}
+
+
+static void
+ngx_http_experiment_tell_json(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
+    nxe_code_t code, ngx_uint_t n)
+{
+    if (n == 0) {
+        ngx_http_experiment_lit(l, ",\"applied\":{\"");
+
+    } else {
+        ngx_http_experiment_lit(l, ",\"");
+    }
+
+    /* names of headers are tokens: nothing in them needs an escape */
+
+    ngx_http_experiment_raw(l, kind, ngx_strlen(kind));
+    ngx_http_experiment_raw(l, name.data, name.len);
+    ngx_http_experiment_lit(l, "\":\"");
+    ngx_http_experiment_raw(l, nxe_code_name(code),
+                            ngx_strlen(nxe_code_name(code)));
+    ngx_http_experiment_lit(l, "\"");
+}
+
+
+static void
+ngx_http_experiment_tell_list(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
+    nxe_code_t code, ngx_uint_t n)
+{
+    if (l->pos != l->start) {
+        ngx_http_experiment_lit(l, ",");
+    }
+
+    ngx_http_experiment_raw(l, e->handle->sn.str.data,
+                            e->handle->sn.str.len);
+    ngx_http_experiment_lit(l, ".");
+    ngx_http_experiment_raw(l, kind, ngx_strlen(kind));
+    ngx_http_experiment_raw(l, name.data, name.len);
+    ngx_http_experiment_lit(l, "=");
+    ngx_http_experiment_raw(l, nxe_code_name(code),
+                            ngx_strlen(nxe_code_name(code)));
+}
+
+
+/* Where len bytes may be written, NULL if there is no memory. */
+
+static u_char *
+ngx_http_experiment_room(ngx_http_experiment_line_t *l, size_t len)
+{
+    u_char  *p;
+    size_t   used, size;
+
+    if (l->failed) {
+        return NULL;
+    }
+
+    if ((size_t) (l->end - l->pos) >= len) {
+        return l->pos;
+    }
+
+    used = l->pos - l->start;
+    size = 2 * (used + len);
+
+    p = ngx_pnalloc(l->pool, size);
+    if (p == NULL) {
+        l->failed = 1;
+        return NULL;
+    }
+
+    if (used != 0) {
+        ngx_memcpy(p, l->start, used);
+    }
+
+    l->start = p;
+    l->pos = p + used;
+    l->end = p + size;
+
+    return l->pos;
+}
+
+
+static void
+ngx_http_experiment_raw(ngx_http_experiment_line_t *l, const void *data,
+    size_t len)
+{
+    u_char  *p;
+
+    p = ngx_http_experiment_room(l, len);
+
+    if (p != NULL) {
+        l->pos = ngx_cpymem(p, data, len);
+    }
+}
+
+
+/* A JSON string, cut at 256 bytes, never in the middle of a character. */
+
+static void
+ngx_http_experiment_string(ngx_http_experiment_line_t *l, const void *data,
+    size_t len)
+{
+    ngx_http_experiment_lit(l, "\"");
+
+    ngx_http_experiment_text(l, data, ngx_min(len, NGX_HTTP_EXPERIMENT_CUT));
+
+    ngx_http_experiment_lit(l, "\"");
+}
+
+
+/*
+ * Controls, DEL, U+2028 and U+2029 are escaped; what is not UTF-8, and a
+ * character that was cut, becomes U+FFFD.
+ */
+
+static void
+ngx_http_experiment_text(ngx_http_experiment_line_t *l, const u_char *data,
+    size_t len)
+{
+    size_t      i, n, run;
+    nxe_str_t   s;
+
+    s.data = (const char *) data;
+    s.len = len;
+
+    for (i = 0, run = 0; i < len; i += n) {
+
+        if (data[i] >= 0x20 && data[i] < 0x7f && data[i] != '"'
+            && data[i] != '\\')
+        {
+            n = 1;
+            continue;
+        }
+
+        n = nxe_utf8_len(s, i);
+
+        if (n > 1 && !(n == 3 && data[i] == 0xe2 && data[i + 1] == 0x80
+                       && (data[i + 2] == 0xa8 || data[i + 2] == 0xa9)))
+        {
+            continue;
+        }
+
+        ngx_http_experiment_raw(l, data + run, i - run);
+
+        if (ngx_http_experiment_room(l, 8) == NULL) {
+            return;
+        }
+
+        if (n == 0) {
+            n = 1;
+            l->pos = ngx_cpymem(l->pos, "\xef\xbf\xbd", 3);
+
+        } else if (n == 3) {
+            l->pos = ngx_sprintf(l->pos, "\\u20%02xd", data[i + 2] - 0x80);
+
+        } else if (data[i] == '"' || data[i] == '\\') {
+            *l->pos++ = '\\';
+            *l->pos++ = data[i];
+
+        } else {
+            l->pos = ngx_sprintf(l->pos, "\\u%04xd", data[i]);
+        }
+
+        run = i + n;
+    }
+
+    ngx_http_experiment_raw(l, data + run, len - run);
+}
+
+
+static void
+ngx_http_experiment_number(ngx_http_experiment_line_t *l, const char *member,
+    uint64_t n)
+{
+    u_char  *p;
+    size_t   len;
+
+    len = ngx_strlen(member);
+
+    p = ngx_http_experiment_room(l, len + NGX_INT64_LEN);
+
+    if (p != NULL) {
+        p = ngx_cpymem(p, member, len);
+        l->pos = ngx_sprintf(p, "%uL", n);
+    }
+}
+
+
+/* Microseconds as milliseconds with three digits. */
+
+static void
+ngx_http_experiment_ms(ngx_http_experiment_line_t *l, const char *member,
+    uint64_t us)
+{
+    u_char  *p;
+
+    ngx_http_experiment_number(l, member, us / 1000);
+
+    p = ngx_http_experiment_room(l, 8);
+
+    if (p != NULL) {
+        l->pos = ngx_sprintf(p, ".%03uL", us % 1000);
+    }
+}
+
+
+/* From the start to the last byte, or until now where there was none. */
+
+static uint64_t
+ngx_http_experiment_elapsed(ngx_http_experiment_ctx_t *ctx)
+{
+    int64_t          us;
+    struct timespec  end;
+
+    end = ctx->end;
+
+    if (!ctx->ended) {
+        (void) clock_gettime(CLOCK_MONOTONIC, &end);
+    }
+
+    us = (int64_t) (end.tv_sec - ctx->mono.tv_sec) * 1000000
+         + (end.tv_nsec - ctx->mono.tv_nsec) / 1000;
+
+    return us > 0 ? (uint64_t) us : 0;
+}

@@ -1,0 +1,780 @@
+
+/*
+ * Directives, configuration, registration of phases and filters.
+ */
+
+#include "ngx_http_experiment.h"
+
+
+static ngx_int_t ngx_http_experiment_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_experiment_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_experiment_check_upstreams(ngx_conf_t *cf,
+    ngx_http_experiment_main_conf_t *emcf);
+static ngx_uint_t ngx_http_experiment_uses(ngx_conf_t *cf, const char *name);
+static void *ngx_http_experiment_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_experiment_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_experiment_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf,
+    void *parent, void *child);
+static ngx_int_t ngx_http_experiment_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_experiment_init_process(ngx_cycle_t *cycle);
+static void ngx_http_experiment_exit_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_experiment_post_read(ngx_http_request_t *r);
+
+static char *ngx_http_experiment_registry(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_experiment_keys(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_http_experiment_read_keys(ngx_conf_t *cf,
+    ngx_str_t *file, nxe_keys_t *keys);
+static char *ngx_http_experiment_set_bind(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_experiment_set_dialect(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_experiment_set_upstream(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
+
+static ngx_conf_enum_t  ngx_http_experiment_body_values[] = {
+    { ngx_string("apply"), 1 },
+    { ngx_string("off"), 0 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_experiment_commands[] = {
+
+    { ngx_string("experiment_registry"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_experiment_registry,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_keys"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_keys,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_poll"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_experiment_main_conf_t, poll),
+      NULL },
+
+    { ngx_string("experiment"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_experiment_set_bind,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_step"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, step),
+      NULL },
+
+    { ngx_string("experiment_dialect"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_set_dialect,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_upstream"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_experiment_set_upstream,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_body"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, body),
+      ngx_http_experiment_body_values },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_experiment_module_ctx = {
+    ngx_http_experiment_preconfiguration,  /* preconfiguration */
+    ngx_http_experiment_postconfiguration, /* postconfiguration */
+
+    ngx_http_experiment_create_main_conf,  /* create main configuration */
+    ngx_http_experiment_init_main_conf,    /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_experiment_create_loc_conf,   /* create location configuration */
+    ngx_http_experiment_merge_loc_conf     /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_experiment_module = {
+    NGX_MODULE_V1,
+    &ngx_http_experiment_module_ctx,       /* module context */
+    ngx_http_experiment_commands,          /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_experiment_init_module,       /* init module */
+    ngx_http_experiment_init_process,      /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_experiment_exit_process,      /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_experiment_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_http_experiment_add_variables(cf);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_str_t                         name;
+    ngx_http_handler_pt              *h;
+    ngx_http_core_main_conf_t        *cmcf;
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
+
+    emcf->uses_model = ngx_http_experiment_uses(cf, "experiment_model");
+    emcf->uses_upstream = ngx_http_experiment_uses(cf, "experiment_upstream");
+
+    if (ngx_http_experiment_check_upstreams(cf, emcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (emcf->locations == 0) {
+        return NGX_OK;
+    }
+
+    if (emcf->registry.data == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"experiment\" needs \"experiment_registry\" at the "
+                      "http level");
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&name, "request_id");
+
+    emcf->request_id = ngx_http_get_variable_index(cf, &name);
+    if (emcf->request_id == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_POST_READ_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_experiment_post_read;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_experiment_handler;
+
+    return ngx_http_experiment_filter_init(cf);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_check_upstreams(ngx_conf_t *cf,
+    ngx_http_experiment_main_conf_t *emcf)
+{
+    ngx_str_t                       *name;
+    ngx_uint_t                       i, j;
+    ngx_http_upstream_srv_conf_t   **uscfp;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    if (emcf->upstreams.nelts == 0) {
+
+        if (emcf->uses_upstream) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "$experiment_upstream is used, but there is no "
+                          "\"experiment_upstream\" directive");
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+    uscfp = umcf->upstreams.elts;
+    name = emcf->upstreams.elts;
+
+    for (i = 0; i < emcf->upstreams.nelts; i++) {
+
+        for (j = 0; j < umcf->upstreams.nelts; j++) {
+
+            /* what proxy_pass made of a host has no flags of a block */
+
+            if ((uscfp[j]->flags & NGX_HTTP_UPSTREAM_CREATE)
+                && uscfp[j]->host.len == name[i].len
+                && ngx_strncasecmp(uscfp[j]->host.data, name[i].data,
+                                   name[i].len)
+                   == 0)
+            {
+                break;
+            }
+        }
+
+        if (j == umcf->upstreams.nelts) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"experiment_upstream\" names \"%V\", which is no "
+                          "upstream block", &name[i]);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* 1 if the configuration evaluates a variable anywhere. */
+
+static ngx_uint_t
+ngx_http_experiment_uses(ngx_conf_t *cf, const char *name)
+{
+    size_t                      len;
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    v = cmcf->variables.elts;
+    len = ngx_strlen(name);
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+        if (v[i].name.len == len
+            && ngx_strncmp(v[i].name.data, name, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void *
+ngx_http_experiment_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    emcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_experiment_main_conf_t));
+    if (emcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     emcf->registry = { 0, NULL };
+     *     emcf->required = 0;
+     *     emcf->unit_key = NULL;
+     *     emcf->locations = 0;
+     *     emcf->worker = NULL;
+     */
+
+    emcf->poll = NGX_CONF_UNSET_MSEC;
+
+    if (ngx_array_init(&emcf->upstreams, cf->pool, 4, sizeof(ngx_str_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return emcf;
+}
+
+
+static char *
+ngx_http_experiment_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_experiment_main_conf_t  *emcf = conf;
+
+    ngx_conf_init_msec_value(emcf->poll, 250);
+
+    if (emcf->poll == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"experiment_poll\" must be above zero");
+        return NGX_CONF_ERROR;
+    }
+
+    if (emcf->registry.data != NULL && emcf->unit_key == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"experiment_registry\" needs \"experiment_keys\", "
+                      "a file that \"expctl init\" makes");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_experiment_loc_conf_t  *elcf;
+
+    elcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_experiment_loc_conf_t));
+    if (elcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     elcf->step = NULL;
+     *     elcf->index = 0;
+     *     elcf->no_upstream_logged = 0;
+     */
+
+    elcf->bind = NGX_CONF_UNSET_UINT;
+    elcf->names = NGX_CONF_UNSET_PTR;
+    elcf->dialect = NGX_CONF_UNSET_UINT;
+    elcf->upstreams = NGX_CONF_UNSET_PTR;
+    elcf->body = NGX_CONF_UNSET_UINT;
+
+    return elcf;
+}
+
+
+static char *
+ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_experiment_loc_conf_t  *prev = parent;
+    ngx_http_experiment_loc_conf_t  *conf = child;
+
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    if (conf->bind == NGX_CONF_UNSET_UINT) {
+        ngx_conf_merge_uint_value(conf->bind, prev->bind,
+                                  NGX_HTTP_EXPERIMENT_OFF);
+        ngx_conf_merge_ptr_value(conf->names, prev->names, NULL);
+    }
+
+    if (conf->step == NULL) {
+        conf->step = prev->step;
+    }
+
+    ngx_conf_merge_uint_value(conf->dialect, prev->dialect,
+                              NGX_HTTP_EXPERIMENT_AUTO);
+    ngx_conf_merge_ptr_value(conf->upstreams, prev->upstreams, NULL);
+    ngx_conf_merge_uint_value(conf->body, prev->body, 1);
+
+    if (conf->bind != NGX_HTTP_EXPERIMENT_OFF) {
+        emcf = ngx_http_conf_get_module_main_conf(cf,
+                                                  ngx_http_experiment_module);
+        conf->index = emcf->locations++;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    emcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_experiment_module);
+
+    if (emcf == NULL || !emcf->required) {
+        return NGX_OK;
+    }
+
+    return ngx_http_experiment_check_required(cycle, emcf);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    /* cache manager and loader come here too */
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    emcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_experiment_module);
+
+    if (emcf == NULL || emcf->registry.data == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_http_experiment_init_worker(cycle, emcf);
+}
+
+
+static void
+ngx_http_experiment_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    emcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_experiment_module);
+
+    if (emcf != NULL) {
+        ngx_http_experiment_exit_worker(emcf);
+    }
+}
+
+
+/* The request's clock starts here. */
+
+static ngx_int_t
+ngx_http_experiment_post_read(ngx_http_request_t *r)
+{
+    ngx_http_experiment_ctx_t  *ctx;
+
+    ctx = ngx_http_experiment_create_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    (void) clock_gettime(CLOCK_REALTIME, &ctx->start);
+    (void) clock_gettime(CLOCK_MONOTONIC, &ctx->mono);
+
+    return NGX_DECLINED;
+}
+
+
+static char *
+ngx_http_experiment_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_experiment_main_conf_t  *emcf = conf;
+
+    u_char     *p;
+    ngx_str_t  *value;
+
+    if (emcf->registry.data != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strcmp(value[2].data, "required") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\", expected "
+                               "\"required\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        emcf->required = 1;
+    }
+
+    emcf->registry = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &emcf->registry, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    emcf->serving.len = emcf->registry.len + sizeof("/serving") - 1;
+
+    p = ngx_pnalloc(cf->pool, emcf->serving.len + 1);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    emcf->serving.data = p;
+    (void) ngx_sprintf(p, "%V/serving%Z", &emcf->registry);
+
+    return NGX_CONF_OK;
+}
+
+
+/* Of the keys, workers get what they need and no more. */
+
+static char *
+ngx_http_experiment_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_experiment_main_conf_t  *emcf = conf;
+
+    ngx_str_t      *value;
+    nxe_keys_t      keys;
+    unsigned char   subkey[NXE_SHA256_LEN];
+
+    if (emcf->unit_key != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK
+        || ngx_http_experiment_read_keys(cf, &value[1], &keys) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    emcf->unit_key = ngx_pmemalign(cf->pool, sizeof(nxe_hmac_key_t),
+                                   NGX_CPU_CACHE_LINE);
+
+    if (emcf->unit_key != NULL) {
+        ngx_memcpy(emcf->kid, keys.keys[0].kid, NXE_KID_LEN);
+
+        (void) nxe_hkdf(keys.keys[0].key, nxe_str("unit"), subkey);
+        nxe_hmac_key(emcf->unit_key, subkey);
+        nxe_erase(subkey, sizeof(subkey));
+    }
+
+    nxe_erase(&keys, sizeof(keys));
+
+    return emcf->unit_key != NULL ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_read_keys(ngx_conf_t *cf, ngx_str_t *file,
+    nxe_keys_t *keys)
+{
+    u_char           buf[NXE_KEYS_FILE];
+    ssize_t          n;
+    ngx_fd_t         fd;
+    nxe_str_t        text;
+    nxe_error_t      err;
+    nxe_status_t     rc;
+    ngx_file_info_t  fi;
+
+    fd = open((char *) file->data, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "cannot open the key file \"%V\"", file);
+        return NGX_ERROR;
+    }
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)
+        || (fi.st_mode & 022) != 0
+        || (fi.st_uid != 0 && fi.st_uid != geteuid()))
+    {
+        (void) ngx_close_file(fd);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the key file \"%V\" must be a file of root or of "
+                           "this user that others cannot write", file);
+        return NGX_ERROR;
+    }
+
+    n = read(fd, buf, sizeof(buf));
+    (void) ngx_close_file(fd);
+
+    if (n == -1 || n == (ssize_t) sizeof(buf)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, n == -1 ? ngx_errno : 0,
+                           "cannot read the key file \"%V\"", file);
+        return NGX_ERROR;
+    }
+
+    text.data = (char *) buf;
+    text.len = n;
+
+    rc = nxe_keys_parse(text, keys, &err);
+    nxe_erase(buf, n);
+
+    if (rc != NXE_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "key file \"%V\", %s", file,
+                           err.text);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* on | off | layer=NAME ... | NAME ... */
+
+static char *
+ngx_http_experiment_set_bind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_experiment_loc_conf_t  *elcf = conf;
+
+    ngx_str_t   *value, *name;
+    nxe_str_t    s;
+    ngx_uint_t   i, bind;
+
+    if (elcf->bind != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "on") == 0) {
+        elcf->bind = NGX_HTTP_EXPERIMENT_ON;
+        elcf->names = NULL;
+        return NGX_CONF_OK;
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        elcf->bind = NGX_HTTP_EXPERIMENT_OFF;
+        elcf->names = NULL;
+        return NGX_CONF_OK;
+    }
+
+    elcf->names = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                   sizeof(ngx_str_t));
+    if (elcf->names == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        bind = NGX_HTTP_EXPERIMENT_NAMES;
+        s.data = (char *) value[i].data;
+        s.len = value[i].len;
+
+        if (ngx_strncmp(value[i].data, "layer=", 6) == 0) {
+            bind = NGX_HTTP_EXPERIMENT_LAYERS;
+            s.data += 6;
+            s.len -= 6;
+        }
+
+        if (!nxe_name_ok(s) || nxe_str_eq(s, nxe_str("on"))
+            || nxe_str_eq(s, nxe_str("off")))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\", expected \"on\", "
+                               "\"off\", \"layer=NAME\" or the name of an "
+                               "experiment", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (i != 1 && bind != elcf->bind) {
+            return "takes layers or names of experiments, not both";
+        }
+
+        elcf->bind = bind;
+
+        name = elcf->names->elts;
+
+        while (name < (ngx_str_t *) elcf->names->elts + elcf->names->nelts) {
+            if (name->len == s.len
+                && ngx_strncmp(name->data, s.data, s.len) == 0)
+            {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"%V\" occurs twice", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
+            name++;
+        }
+
+        name = ngx_array_push(elcf->names);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        name->data = (u_char *) s.data;
+        name->len = s.len;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_experiment_set_dialect(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_experiment_loc_conf_t  *elcf = conf;
+
+    ngx_str_t      *value;
+    nxe_dialect_t   dialect;
+
+    if (elcf->dialect != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "auto") == 0) {
+        elcf->dialect = NGX_HTTP_EXPERIMENT_AUTO;
+        return NGX_CONF_OK;
+    }
+
+    if (nxe_dialect_parse((nxe_str_t) { (char *) value[1].data,
+                                        value[1].len }, &dialect)
+        != NXE_OK || !nxe_dialect_built(dialect))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid dialect \"%V\", expected \"auto\", "
+                           "\"openai_chat\" or \"json\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    elcf->dialect = dialect;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_experiment_set_upstream(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_experiment_loc_conf_t  *elcf = conf;
+
+    ngx_str_t                        *value, *name;
+    ngx_uint_t                        i;
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    if (elcf->upstreams != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
+    value = cf->args->elts;
+
+    elcf->upstreams = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                       sizeof(ngx_str_t));
+    if (elcf->upstreams == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        name = ngx_array_push(elcf->upstreams);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *name = value[i];
+
+        /* all of them are looked up once every upstream block is known */
+
+        name = ngx_array_push(&emcf->upstreams);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *name = value[i];
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,362 @@
+
+/*
+ * Each worker's snapshot of the serving copy: load, poll, swap, release.
+ */
+
+#include "ngx_http_experiment.h"
+
+
+/* A slice of hashing takes well under 1 ms, also without SHA instructions. */
+
+#define NGX_HTTP_EXPERIMENT_SLICE  (128 * 1024)
+
+
+static void ngx_http_experiment_check(ngx_http_experiment_worker_t *w);
+static ngx_int_t ngx_http_experiment_open(ngx_http_experiment_worker_t *w,
+    nxe_error_t *err);
+static void ngx_http_experiment_step_handler(ngx_event_t *ev);
+static void ngx_http_experiment_poll_handler(ngx_event_t *ev);
+static ngx_int_t ngx_http_experiment_swap(ngx_http_experiment_worker_t *w);
+static void ngx_http_experiment_failed(ngx_http_experiment_worker_t *w,
+    nxe_error_t *err);
+static ngx_int_t ngx_http_experiment_worker_name(ngx_cycle_t *cycle,
+    ngx_http_experiment_worker_t *w);
+
+
+ngx_int_t
+ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
+    ngx_http_experiment_main_conf_t *emcf)
+{
+    nxe_error_t                    err;
+    nxe_status_t                   rc;
+    ngx_http_experiment_worker_t  *w;
+
+    w = ngx_pcalloc(cycle->pool, sizeof(ngx_http_experiment_worker_t));
+    if (w == NULL) {
+        return NGX_ERROR;
+    }
+
+    w->emcf = emcf;
+    emcf->worker = w;
+
+    ngx_rbtree_init(&w->compiled, &w->sentinel, ngx_rbtree_insert_value);
+    ngx_queue_init(&w->queue);
+
+    if (ngx_http_experiment_worker_name(cycle, w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    w->step.handler = ngx_http_experiment_step_handler;
+    w->step.data = w;
+    w->step.log = cycle->log;
+
+    w->poll.handler = ngx_http_experiment_poll_handler;
+    w->poll.data = w;
+    w->poll.log = cycle->log;
+    w->poll.cancelable = 1;
+
+    /* the first snapshot whole, before there are connections */
+
+    if (ngx_http_experiment_open(w, &err) == NGX_OK) {
+
+        do {
+            rc = nxe_serving_step(w->opening, SIZE_MAX, &err);
+        } while (rc == NXE_AGAIN);
+
+        if (rc != NXE_OK) {
+            nxe_serving_close(w->opening);
+            w->opening = NULL;
+            ngx_http_experiment_failed(w, &err);
+
+        } else if (ngx_http_experiment_swap(w) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else {
+        ngx_http_experiment_failed(w, &err);
+    }
+
+    ngx_add_timer(&w->poll, emcf->poll);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_experiment_exit_worker(ngx_http_experiment_main_conf_t *emcf)
+{
+    ngx_http_experiment_worker_t  *w;
+
+    w = emcf->worker;
+
+    if (w == NULL) {
+        return;
+    }
+
+    if (w->snapshot != NULL) {
+        ngx_http_experiment_release(w->snapshot);
+        w->snapshot = NULL;
+    }
+
+    nxe_serving_close(w->opening);
+    w->opening = NULL;
+
+    ngx_http_experiment_compiled_sweep(w, 1);
+    nxe_generation_unmap(&w->generation);
+}
+
+
+/* With "required", a copy that cannot be served refuses the start. */
+
+ngx_int_t
+ngx_http_experiment_check_required(ngx_cycle_t *cycle,
+    ngx_http_experiment_main_conf_t *emcf)
+{
+    nxe_error_t     err;
+    nxe_serving_t  *serving;
+    nxe_current_t   current;
+
+    if (nxe_current_read((char *) emcf->serving.data, &current, &err)
+        != NXE_OK
+        || nxe_serving_open((char *) emcf->serving.data, &current, &serving,
+                            &err)
+           != NXE_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "experiment_registry is required: %s", err.text);
+        return NGX_ERROR;
+    }
+
+    nxe_serving_close(serving);
+
+    return NGX_OK;
+}
+
+
+/* The snapshot for a request, NULL if there is none: release it later. */
+
+ngx_http_experiment_snapshot_t *
+ngx_http_experiment_acquire(ngx_http_experiment_worker_t *w)
+{
+    if (w->generation.word != NULL && *w->generation.word != w->tried
+        && w->opening == NULL)
+    {
+        ngx_http_experiment_check(w);
+    }
+
+    if (w->snapshot != NULL) {
+        w->snapshot->refs++;
+    }
+
+    return w->snapshot;
+}
+
+
+void
+ngx_http_experiment_release(ngx_http_experiment_snapshot_t *snapshot)
+{
+    if (--snapshot->refs == 0) {
+        ngx_http_experiment_snapshot_destroy(snapshot);
+    }
+}
+
+
+/* Begins to open what is published now. */
+
+static void
+ngx_http_experiment_check(ngx_http_experiment_worker_t *w)
+{
+    nxe_error_t  err;
+
+    if (ngx_http_experiment_open(w, &err) != NGX_OK) {
+        ngx_http_experiment_failed(w, &err);
+        return;
+    }
+
+    ngx_post_event(&w->step, &ngx_posted_next_events);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_open(ngx_http_experiment_worker_t *w, nxe_error_t *err)
+{
+    char           *dir;
+    nxe_current_t   current;
+
+    dir = (char *) w->emcf->serving.data;
+
+    if (w->generation.word == NULL
+        && nxe_generation_map(dir, &w->generation, err) != NXE_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /*
+     * The word first: whatever is published behind our back from here on
+     * makes it differ again.
+     */
+
+    w->opening_word = *w->generation.word;
+    w->tried = w->opening_word;
+    ngx_memory_barrier();
+
+    if (nxe_current_read(dir, &current, err) != NXE_OK
+        || nxe_serving_start(dir, &current, &w->opening, err) != NXE_OK)
+    {
+        w->opening = NULL;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_experiment_step_handler(ngx_event_t *ev)
+{
+    nxe_error_t                    err;
+    nxe_status_t                   rc;
+    ngx_http_experiment_worker_t  *w;
+
+    w = ev->data;
+
+    if (w->opening == NULL) {
+        return;
+    }
+
+    rc = nxe_serving_step(w->opening, NGX_HTTP_EXPERIMENT_SLICE, &err);
+
+    if (rc == NXE_AGAIN) {
+        ngx_post_event(&w->step, &ngx_posted_next_events);
+        return;
+    }
+
+    if (rc != NXE_OK) {
+        nxe_serving_close(w->opening);
+        w->opening = NULL;
+        ngx_http_experiment_failed(w, &err);
+        return;
+    }
+
+    if (ngx_http_experiment_swap(w) != NGX_OK) {
+        (void) nxe_fail(&err, NXE_NOMEM, "no memory for a snapshot");
+        ngx_http_experiment_failed(w, &err);
+    }
+}
+
+
+static void
+ngx_http_experiment_poll_handler(ngx_event_t *ev)
+{
+    nxe_error_t                    err;
+    ngx_http_experiment_worker_t  *w;
+
+    w = ev->data;
+
+    if (ngx_exiting || ngx_quit) {
+        return;
+    }
+
+    if (w->opening == NULL) {
+
+        if (w->generation.word == NULL) {
+            ngx_http_experiment_check(w);
+
+        } else if (nxe_generation_stale((char *) w->emcf->serving.data,
+                                        &w->generation))
+        {
+            (void) nxe_fail(&err, NXE_IO, "\"%s/generation\" is gone or was "
+                            "replaced", (char *) w->emcf->serving.data);
+
+            nxe_generation_unmap(&w->generation);
+            ngx_http_experiment_check(w);
+
+        } else if (*w->generation.word != w->tried
+                   || (w->failed && w->snapshot == NULL))
+        {
+            ngx_http_experiment_check(w);
+        }
+    }
+
+    ngx_add_timer(ev, w->emcf->poll);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_swap(ngx_http_experiment_worker_t *w)
+{
+    const nxe_current_t             *current;
+    ngx_http_experiment_snapshot_t  *snapshot, *old;
+
+    snapshot = ngx_http_experiment_snapshot_create(w, w->opening,
+                                                   w->opening_word,
+                                                   w->poll.log);
+    if (snapshot == NULL) {
+        nxe_serving_close(w->opening);
+        w->opening = NULL;
+        return NGX_ERROR;
+    }
+
+    w->opening = NULL;
+    w->failed = 0;
+    w->swap++;
+
+    current = nxe_serving_current(snapshot->serving);
+
+    ngx_log_error(NGX_LOG_NOTICE, w->poll.log, 0,
+                  "experiment registry: serving transaction %uL",
+                  current->txn);
+
+    old = w->snapshot;
+    w->snapshot = snapshot;
+
+    if (old != NULL) {
+        ngx_http_experiment_release(old);
+    }
+
+    ngx_http_experiment_compiled_sweep(w, 0);
+
+    return NGX_OK;
+}
+
+
+/* One line a worker, until a copy can be served again. */
+
+static void
+ngx_http_experiment_failed(ngx_http_experiment_worker_t *w, nxe_error_t *err)
+{
+    if (w->failed) {
+        return;
+    }
+
+    w->failed = 1;
+
+    ngx_log_error(NGX_LOG_ERR, w->poll.log, 0,
+                  "experiment registry: %s; %s", err->text,
+                  w->snapshot != NULL ? "the last good copy goes on serving"
+                                      : "requests get the baseline");
+}
+
+
+static ngx_int_t
+ngx_http_experiment_worker_name(ngx_cycle_t *cycle,
+    ngx_http_experiment_worker_t *w)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(cycle->pool, cycle->hostname.len + sizeof("/12345678"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* workers are forked with one seed: mix in what tells them apart */
+
+    w->name.data = p;
+    p = ngx_sprintf(p, "%V/%08xD", &cycle->hostname,
+                    (uint32_t) ngx_random()
+                    ^ ngx_murmur_hash2((u_char *) &ngx_pid, sizeof(ngx_pid))
+                    ^ (uint32_t) ngx_cached_time->msec << 16);
+    w->name.len = p - w->name.data;
+
+    return NGX_OK;
+}

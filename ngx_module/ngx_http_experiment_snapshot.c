@@ -1,0 +1,664 @@
+
+/*
+ * A snapshot: the open copy, and what requests have looked up in it.
+ * Documents are compiled at their first use and shared between snapshots.
+ */
+
+#include "ngx_http_experiment.h"
+
+
+#define NGX_HTTP_EXPERIMENT_POOL  4096
+
+
+static ngx_http_experiment_layer_t *ngx_http_experiment_layer(
+    ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name);
+static ngx_int_t ngx_http_experiment_bind_layers(
+    ngx_http_experiment_snapshot_t *snapshot,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind);
+static ngx_int_t ngx_http_experiment_bind_names(
+    ngx_http_experiment_snapshot_t *snapshot,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind);
+static int ngx_libc_cdecl ngx_http_experiment_cmp_layers(const void *one,
+    const void *two);
+static int ngx_libc_cdecl ngx_http_experiment_cmp_handles(const void *one,
+    const void *two);
+static ngx_int_t ngx_http_experiment_handle(
+    ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name,
+    ngx_http_experiment_handle_t **handle);
+static ngx_int_t ngx_http_experiment_handle_load(
+    ngx_http_experiment_snapshot_t *snapshot,
+    ngx_http_experiment_handle_t *h, nxe_entry_t *entry);
+static ngx_http_experiment_compiled_t *ngx_http_experiment_compile(
+    ngx_http_experiment_worker_t *worker, nxe_str_t name,
+    nxe_entry_t *entry);
+static nxe_doc_t *ngx_http_experiment_compile_doc(ngx_pool_t *pool,
+    nxe_str_t name, nxe_entry_t *entry, nxe_error_t *err);
+static void ngx_http_experiment_compiled_free(
+    ngx_http_experiment_worker_t *worker, ngx_http_experiment_compiled_t *c);
+
+
+ngx_http_experiment_snapshot_t *
+ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
+    nxe_serving_t *serving, uint64_t generation, ngx_log_t *log)
+{
+    ngx_pool_t                      *pool;
+    ngx_http_experiment_snapshot_t  *s;
+
+    pool = ngx_create_pool(NGX_HTTP_EXPERIMENT_POOL, log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    s = ngx_pcalloc(pool, sizeof(ngx_http_experiment_snapshot_t));
+    if (s == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    s->binds = ngx_pcalloc(pool, (worker->emcf->locations + 1)
+                                 * sizeof(ngx_http_experiment_bind_t *));
+    if (s->binds == NULL
+        || ngx_array_init(&s->loaded, pool, 4,
+                          sizeof(ngx_http_experiment_layer_t *))
+           != NGX_OK)
+    {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    s->pool = pool;
+    s->mem.alloc = ngx_http_experiment_palloc;
+    s->mem.ctx = pool;
+    s->serving = serving;
+    s->generation = generation;
+    s->worker = worker;
+    s->refs = 1;
+
+    ngx_rbtree_init(&s->handles, &s->sentinel, ngx_str_rbtree_insert_value);
+
+    return s;
+}
+
+
+void
+ngx_http_experiment_snapshot_destroy(ngx_http_experiment_snapshot_t *s)
+{
+    ngx_rbtree_node_t             *node;
+    ngx_http_experiment_handle_t  *h;
+
+    if (s->handles.root != &s->sentinel) {
+
+        for (node = ngx_rbtree_min(s->handles.root, &s->sentinel);
+             node != NULL;
+             node = ngx_rbtree_next(&s->handles, node))
+        {
+            h = (ngx_http_experiment_handle_t *) node;
+
+            if (h->compiled != NULL) {
+                h->compiled->refs--;
+                h->compiled->swap = s->worker->swap;
+            }
+        }
+    }
+
+    nxe_serving_close(s->serving);
+    ngx_destroy_pool(s->pool);
+}
+
+
+void *
+ngx_http_experiment_palloc(void *pool, size_t size)
+{
+    return ngx_palloc(pool, size);
+}
+
+
+/* What a location binds; resolved at its first request in a snapshot. */
+
+ngx_http_experiment_bind_t *
+ngx_http_experiment_bind(ngx_http_experiment_snapshot_t *s,
+    ngx_http_experiment_loc_conf_t *elcf)
+{
+    ngx_int_t                    rc;
+    ngx_http_experiment_bind_t  *bind;
+
+    bind = s->binds[elcf->index];
+
+    if (bind != NULL) {
+        return bind;
+    }
+
+    bind = ngx_pcalloc(s->pool, sizeof(ngx_http_experiment_bind_t));
+    if (bind == NULL) {
+        return NULL;
+    }
+
+    rc = elcf->bind == NGX_HTTP_EXPERIMENT_NAMES
+         ? ngx_http_experiment_bind_names(s, elcf, bind)
+         : ngx_http_experiment_bind_layers(s, elcf, bind);
+
+    if (rc != NGX_OK) {
+        return NULL;
+    }
+
+    s->binds[elcf->index] = bind;
+
+    return bind;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_bind_layers(ngx_http_experiment_snapshot_t *s,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind)
+{
+    size_t                        i, n;
+    ngx_str_t                    *name;
+    nxe_str_t                    *names, one;
+    nxe_error_t                   err;
+    nxe_status_t                  rc;
+    ngx_http_experiment_layer_t  *layer;
+
+    names = NULL;
+
+    if (elcf->bind == NGX_HTTP_EXPERIMENT_ON) {
+
+        rc = nxe_serving_layers(s->serving, &s->mem, &names, &n, &err);
+
+        if (rc != NXE_OK) {
+            ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
+                          "experiment registry: %s", err.text);
+            return NGX_ERROR;
+        }
+
+    } else {
+        n = elcf->names->nelts;
+    }
+
+    bind->layers = ngx_palloc(s->pool,
+                              (n + 1) * sizeof(ngx_http_experiment_layer_t *));
+    if (bind->layers == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (names != NULL) {
+            one = names[i];
+
+        } else {
+            name = (ngx_str_t *) elcf->names->elts + i;
+            one.data = (char *) name->data;
+            one.len = name->len;
+        }
+
+        layer = ngx_http_experiment_layer(s, one);
+        if (layer == NULL) {
+            return NGX_ERROR;
+        }
+
+        bind->layers[bind->nlayers++] = layer;
+    }
+
+    ngx_qsort(bind->layers, bind->nlayers,
+              sizeof(ngx_http_experiment_layer_t *),
+              ngx_http_experiment_cmp_layers);
+
+    return NGX_OK;
+}
+
+
+/* A layer of a snapshot, empty if there is none of that name. */
+
+static ngx_http_experiment_layer_t *
+ngx_http_experiment_layer(ngx_http_experiment_snapshot_t *s, nxe_str_t name)
+{
+    size_t                         i;
+    nxe_error_t                    err;
+    nxe_status_t                   rc;
+    ngx_http_experiment_layer_t   *layer, **layers;
+
+    layers = s->loaded.elts;
+
+    for (i = 0; i < s->loaded.nelts; i++) {
+        if (nxe_str_eq(layers[i]->name, name)) {
+            return layers[i];
+        }
+    }
+
+    layer = ngx_pcalloc(s->pool, sizeof(ngx_http_experiment_layer_t));
+    layers = ngx_array_push(&s->loaded);
+
+    if (layer == NULL || layers == NULL) {
+        return NULL;
+    }
+
+    *layers = layer;
+    layer->name = name;
+
+    rc = nxe_serving_layer(s->serving, name, &s->mem, &layer->places,
+                           &layer->n, &err);
+
+    if (rc == NXE_NOMEM) {
+        return NULL;
+    }
+
+    if (rc == NXE_INVALID) {
+        ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
+                      "experiment registry: %s", err.text);
+    }
+
+    if (rc != NXE_OK) {
+        layer->n = 0;
+        return layer;
+    }
+
+    layer->handles = ngx_pcalloc(s->pool, layer->n
+                                     * sizeof(ngx_http_experiment_handle_t *));
+    if (layer->handles == NULL) {
+        return NULL;
+    }
+
+    for (i = 1; i < layer->n; i++) {
+        if (nxe_str_cmp(layer->places[i].name,
+                        layer->places[layer->first].name)
+            < 0)
+        {
+            layer->first = i;
+        }
+    }
+
+    return layer;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_bind_names(ngx_http_experiment_snapshot_t *s,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind)
+{
+    ngx_int_t                      rc;
+    ngx_str_t                     *names;
+    nxe_str_t                      name;
+    ngx_uint_t                     i;
+    ngx_http_experiment_handle_t  *h;
+
+    names = elcf->names->elts;
+
+    bind->handles = ngx_palloc(s->pool, elcf->names->nelts
+                                     * sizeof(ngx_http_experiment_handle_t *));
+    if (bind->handles == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < elcf->names->nelts; i++) {
+        name.data = (char *) names[i].data;
+        name.len = names[i].len;
+
+        rc = ngx_http_experiment_handle(s, name, &h);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_OK) {
+            bind->handles[bind->nhandles++] = h;
+        }
+    }
+
+    ngx_qsort(bind->handles, bind->nhandles,
+              sizeof(ngx_http_experiment_handle_t *),
+              ngx_http_experiment_cmp_handles);
+
+    return NGX_OK;
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_experiment_cmp_layers(const void *one, const void *two)
+{
+    ngx_http_experiment_layer_t  *a, *b;
+
+    a = *(ngx_http_experiment_layer_t **) one;
+    b = *(ngx_http_experiment_layer_t **) two;
+
+    return nxe_str_cmp(a->name, b->name);
+}
+
+
+/* By layer, then name; what is off or invalid has no layer. */
+
+static int ngx_libc_cdecl
+ngx_http_experiment_cmp_handles(const void *one, const void *two)
+{
+    int                            rc;
+    nxe_str_t                      x, y;
+    ngx_http_experiment_handle_t  *a, *b;
+
+    a = *(ngx_http_experiment_handle_t **) one;
+    b = *(ngx_http_experiment_handle_t **) two;
+
+    x = a->doc != NULL ? a->doc->layer : nxe_str("");
+    y = b->doc != NULL ? b->doc->layer : nxe_str("");
+
+    rc = nxe_str_cmp(x, y);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    x.data = (char *) a->sn.str.data;
+    x.len = a->sn.str.len;
+    y.data = (char *) b->sn.str.data;
+    y.len = b->sn.str.len;
+
+    return nxe_str_cmp(x, y);
+}
+
+
+ngx_http_experiment_handle_t *
+ngx_http_experiment_layer_handle(ngx_http_experiment_snapshot_t *s,
+    ngx_http_experiment_layer_t *layer, size_t i)
+{
+    if (layer->handles[i] == NULL
+        && ngx_http_experiment_handle(s, layer->places[i].name,
+                                      &layer->handles[i])
+           != NGX_OK)
+    {
+        layer->handles[i] = NULL;
+    }
+
+    return layer->handles[i];
+}
+
+
+/* NGX_DECLINED: there is no experiment of that name. */
+
+static ngx_int_t
+ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
+    ngx_http_experiment_handle_t **handle)
+{
+    uint32_t                       hash;
+    ngx_str_t                      key;
+    nxe_str_t                      copy;
+    nxe_error_t                    err;
+    nxe_entry_t                    entry;
+    nxe_status_t                   rc;
+    ngx_http_experiment_handle_t  *h;
+
+    key.data = (u_char *) name.data;
+    key.len = name.len;
+    hash = ngx_crc32_short(key.data, key.len);
+
+    h = (ngx_http_experiment_handle_t *)
+            ngx_str_rbtree_lookup(&s->handles, &key, hash);
+
+    if (h != NULL) {
+        *handle = h;
+        return NGX_OK;
+    }
+
+    rc = nxe_serving_entry(s->serving, name, &entry, &err);
+
+    if (rc == NXE_DECLINED) {
+        return NGX_DECLINED;
+    }
+
+    h = ngx_pcalloc(s->pool, sizeof(ngx_http_experiment_handle_t));
+
+    if (h == NULL || nxe_str_copy(&s->mem, name, &copy) != NXE_OK) {
+        return NGX_ERROR;
+    }
+
+    h->sn.node.key = hash;
+    h->sn.str.data = (u_char *) copy.data;
+    h->sn.str.len = copy.len;
+
+    if (rc != NXE_OK) {
+        ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
+                      "experiment registry: %s", err.text);
+        h->error = 1;
+
+    } else if (ngx_http_experiment_handle_load(s, h, &entry) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_rbtree_insert(&s->handles, &h->sn.node);
+
+    *handle = h;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_handle_load(ngx_http_experiment_snapshot_t *s,
+    ngx_http_experiment_handle_t *h, nxe_entry_t *entry)
+{
+    uint32_t                         i;
+    nxe_error_t                      err;
+    nxe_state_t                      state;
+    nxe_status_t                     rc;
+    ngx_http_experiment_compiled_t  *c;
+
+    h->baseline = entry->baseline;
+    h->bytes = entry->bytes.data;
+
+    rc = nxe_state_parse(entry->state, &s->mem, &state, &err);
+
+    if (rc == NXE_NOMEM) {
+        return NGX_ERROR;
+    }
+
+    if (rc != NXE_OK) {
+        ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
+                      "experiment \"%V\" has a bad state: %s", &h->sn.str,
+                      err.text);
+        h->error = 1;
+        return NGX_OK;
+    }
+
+    h->revision = state.revision;
+    h->phase = state.phase;
+    h->stage = state.stage;
+
+    if (!nxe_state_live(&state)) {
+        return NGX_OK;
+    }
+
+    c = ngx_http_experiment_compile(s->worker,
+                            (nxe_str_t) { (char *) h->sn.str.data,
+                                          h->sn.str.len },
+                            entry);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->refs++;
+    c->swap = s->worker->swap;
+    h->compiled = c;
+    h->doc = c->doc;
+
+    if (c->doc == NULL) {
+        h->error = 1;
+        return NGX_OK;
+    }
+
+    if (nxe_state_force(c->doc, &state, &h->force) != NXE_OK) {
+        ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
+                      "experiment \"%V\" rolls out a variant that it has not",
+                      &h->sn.str);
+        h->error = 1;
+        return NGX_OK;
+    }
+
+    h->ranges = ngx_palloc(s->pool, c->doc->nvariants * sizeof(nxe_range_t));
+    if (h->ranges == NULL) {
+        return NGX_ERROR;
+    }
+
+    nxe_assign_ranges(c->doc, &h->force, h->ranges);
+
+    for (i = 0; i < c->doc->nvariants; i++) {
+        if (c->doc->variants[i].nroutes != 0) {
+            h->routes = 1;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* The compiled document of these very bytes; its doc is NULL if invalid. */
+
+static ngx_http_experiment_compiled_t *
+ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
+    nxe_str_t name, nxe_entry_t *entry)
+{
+    u_char                           digest[NXE_SHA256_LEN];
+    ngx_pool_t                      *pool;
+    nxe_error_t                      err;
+    nxe_sha256_t                     sha;
+    ngx_rbtree_key_t                 key;
+    ngx_rbtree_node_t               *node;
+    ngx_http_experiment_compiled_t  *c;
+
+    nxe_sha256_init(&sha);
+    nxe_sha256_update(&sha, entry->doc.data, entry->doc.len);
+    nxe_sha256_update(&sha, entry->bytes.data, entry->bytes.len);
+    nxe_sha256_final(&sha, digest);
+
+    ngx_memcpy(&key, digest, sizeof(ngx_rbtree_key_t));
+
+    node = worker->compiled.root;
+
+    while (node != &worker->sentinel) {
+
+        if (key != node->key) {
+            node = key < node->key ? node->left : node->right;
+            continue;
+        }
+
+        c = (ngx_http_experiment_compiled_t *) node;
+
+        if (ngx_memcmp(digest, c->digest, NXE_SHA256_LEN) == 0) {
+            return c;
+        }
+
+        node = node->right;     /* where an equal key is inserted */
+    }
+
+    pool = ngx_create_pool(1024, worker->poll.log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    c = ngx_pcalloc(pool, sizeof(ngx_http_experiment_compiled_t));
+    if (c == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    c->pool = pool;
+    c->node.key = key;
+    ngx_memcpy(c->digest, digest, NXE_SHA256_LEN);
+
+    err.status = NXE_INVALID;
+    c->doc = ngx_http_experiment_compile_doc(pool, name, entry, &err);
+
+    if (c->doc == NULL) {
+
+        if (err.status == NXE_NOMEM) {
+            ngx_destroy_pool(pool);
+            return NULL;
+        }
+
+        ngx_log_error(NGX_LOG_ERR, worker->poll.log, 0,
+                      "experiment \"%*s\" is off: %s", name.len, name.data,
+                      err.text);
+    }
+
+    ngx_rbtree_insert(&worker->compiled, &c->node);
+    ngx_queue_insert_tail(&worker->queue, &c->queue);
+
+    return c;
+}
+
+
+static nxe_doc_t *
+ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_str_t name,
+    nxe_entry_t *entry, nxe_error_t *err)
+{
+    cJSON              *tree;
+    nxe_doc_t          *doc;
+    nxe_mem_t           mem;
+    nxe_status_t        rc;
+    nxe_faults_t        faults;
+    nxe_json_result_t   result;
+
+    mem.alloc = ngx_http_experiment_palloc;
+    mem.ctx = pool;
+
+    rc = nxe_tree_parse(entry->doc, &tree, &result);
+
+    if (rc != NXE_OK) {
+        (void) nxe_fail(err, rc, "its document is no JSON");
+        return NULL;
+    }
+
+    nxe_faults_init(&faults, &mem);
+
+    rc = nxe_doc_build(tree, NXE_DOC_SERVING, entry->bytes, &mem, &faults,
+                       &doc);
+    cJSON_Delete(tree);
+
+    if (rc == NXE_INVALID) {
+        (void) nxe_fail(err, rc, "%s: expected %s",
+                        faults.n != 0 ? faults.fault[0].pointer : "",
+                        faults.n != 0 ? faults.fault[0].expected : "");
+        return NULL;
+    }
+
+    if (rc != NXE_OK) {
+        (void) nxe_fail(err, rc, "no memory");
+        return NULL;
+    }
+
+    if (!nxe_str_eq(doc->name, name)) {
+        (void) nxe_fail(err, NXE_INVALID, "its document has another name");
+        return NULL;
+    }
+
+    return doc;
+}
+
+
+/* Drops what neither of the last two snapshots has used. */
+
+void
+ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
+    ngx_uint_t all)
+{
+    ngx_queue_t                     *q, *next;
+    ngx_http_experiment_compiled_t  *c;
+
+    for (q = ngx_queue_head(&worker->queue);
+         q != ngx_queue_sentinel(&worker->queue);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        c = ngx_queue_data(q, ngx_http_experiment_compiled_t, queue);
+
+        if (c->refs == 0 && (all || worker->swap - c->swap > 1)) {
+            ngx_http_experiment_compiled_free(worker, c);
+        }
+    }
+}
+
+
+static void
+ngx_http_experiment_compiled_free(ngx_http_experiment_worker_t *worker,
+    ngx_http_experiment_compiled_t *c)
+{
+    ngx_rbtree_delete(&worker->compiled, &c->node);
+    ngx_queue_remove(&c->queue);
+    ngx_destroy_pool(c->pool);
+}
