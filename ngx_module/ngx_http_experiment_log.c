@@ -242,8 +242,19 @@ ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
     }
 
     if (name != NULL && name->len != 0) {
-        ngx_http_experiment_lit(l, ",\"upstream\":");
-        ngx_http_experiment_string(l, name->data, name->len);
+        ngx_http_experiment_lit(l, ",\"upstream\":\"");
+        ngx_http_experiment_text(l, name->data,
+                                 ngx_min(name->len, NGX_HTTP_EXPERIMENT_CUT));
+
+        /* an address has its port, the name of a block has none */
+
+        if (u->upstream != NULL && u->upstream->port != 0
+            && !u->upstream->no_port)
+        {
+            ngx_http_experiment_number(l, ":", u->upstream->port);
+        }
+
+        ngx_http_experiment_lit(l, "\"");
     }
 
     if (r->upstream_states == NULL || r->upstream_states->nelts == 0) {

@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_experiment_read_keys(ngx_conf_t *cf,
     ngx_str_t *file, nxe_keys_t *keys);
 static char *ngx_http_experiment_set_bind(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_experiment_set_step(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_experiment_set_dialect(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_experiment_set_upstream(ngx_conf_t *cf,
@@ -74,7 +76,7 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
 
     { ngx_string("experiment_step"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_set_complex_value_slot,
+      ngx_http_experiment_set_step,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_experiment_loc_conf_t, step),
       NULL },
@@ -692,6 +694,34 @@ ngx_http_experiment_set_bind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         name->data = (u_char *) s.data;
         name->len = s.len;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_experiment_set_step(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_experiment_loc_conf_t  *elcf = conf;
+
+    char       *rv;
+    nxe_str_t   s;
+
+    rv = ngx_http_set_complex_value_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK || elcf->step->lengths != NULL) {
+        return rv;
+    }
+
+    s.data = (char *) elcf->step->value.data;
+    s.len = elcf->step->value.len;
+
+    if (!nxe_name_ok(s)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid step \"%V\", expected a name or a "
+                           "variable", &elcf->step->value);
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
