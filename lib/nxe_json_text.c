@@ -10,10 +10,15 @@ typedef struct {
     const char         *end;        /* the closing quote */
     char                out[4];     /* the code point, as UTF-8 */
     size_t              len;        /* 0: a lone surrogate */
+    size_t              used;       /* of out, by nxe_unescape_byte() */
 } nxe_unescape_t;
+
+#define NXE_UNESCAPE_END    -1
+#define NXE_UNESCAPE_WRONG  -2      /* a lone surrogate */
 
 
 static void nxe_unescape_start(nxe_unescape_t *u, nxe_str_t quoted);
+static int nxe_unescape_byte(nxe_unescape_t *u);
 static int nxe_unescape_next(nxe_unescape_t *u);
 static unsigned nxe_unescape_hex(const char *p);
 static size_t nxe_utf8_put(unsigned c, char out[4]);
@@ -170,22 +175,12 @@ nxe_json_strings_eq(nxe_str_t quoted_a, nxe_str_t quoted_b)
     nxe_unescape_start(&x, quoted_a);
     nxe_unescape_start(&y, quoted_b);
 
-    for ( ;; ) {
-        a = nxe_unescape_next(&x);
-        b = nxe_unescape_next(&y);
+    do {
+        a = nxe_unescape_byte(&x);
+        b = nxe_unescape_byte(&y);
+    } while (a == b && a >= 0);
 
-        if (a != b) {
-            return 0;
-        }
-
-        if (!a) {
-            return 1;
-        }
-
-        if (x.len == 0 || x.len != y.len || memcmp(x.out, y.out, x.len) != 0) {
-            return 0;
-        }
-    }
+    return a == b && a == NXE_UNESCAPE_END;
 }
 
 
@@ -195,6 +190,32 @@ nxe_unescape_start(nxe_unescape_t *u, nxe_str_t quoted)
     u->p = quoted.data + 1;
     u->end = quoted.data + quoted.len - 1;
     u->len = 0;
+    u->used = 0;
+}
+
+
+/*
+ * The next byte of the unescaped string.  Comparing goes by bytes: the same
+ * character may stand as it is on one side and as an escape on the other.
+ */
+
+static int
+nxe_unescape_byte(nxe_unescape_t *u)
+{
+    if (u->used == u->len) {
+
+        if (!nxe_unescape_next(u)) {
+            return NXE_UNESCAPE_END;
+        }
+
+        if (u->len == 0) {
+            return NXE_UNESCAPE_WRONG;
+        }
+
+        u->used = 0;
+    }
+
+    return (unsigned char) u->out[u->used++];
 }
 
 
@@ -413,13 +434,25 @@ nxe_walk_space(const char *p, const char *end)
 static const char *
 nxe_walk_string(const char *p, const char *end)
 {
-    for (p++; p < end && *p != '"'; p++) {
-        if (*p == '\\') {
-            p++;
+    const char  *q, *s;
+
+    for (q = p + 1; q < end; q++) {
+
+        q = memchr(q, '"', (size_t) (end - q));
+        if (q == NULL) {
+            break;
+        }
+
+        /* an odd number of backslashes in front escapes the quote */
+
+        for (s = q; s[-1] == '\\'; s--) { /* void */ }
+
+        if (((q - s) & 1) == 0) {
+            return q + 1;
         }
     }
 
-    return p < end ? p + 1 : end;
+    return end;
 }
 
 

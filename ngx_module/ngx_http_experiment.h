@@ -236,11 +236,11 @@ typedef struct {
 
 ngx_int_t ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
     ngx_http_experiment_main_conf_t *emcf);
-void ngx_http_experiment_exit_worker(ngx_http_experiment_main_conf_t *emcf);
+void ngx_http_experiment_exit_worker(void *data);
 ngx_int_t ngx_http_experiment_check_required(ngx_cycle_t *cycle,
     ngx_http_experiment_main_conf_t *emcf);
 ngx_http_experiment_snapshot_t *ngx_http_experiment_acquire(
-    ngx_http_experiment_worker_t *worker);
+    ngx_http_experiment_main_conf_t *emcf);
 void ngx_http_experiment_release(ngx_http_experiment_snapshot_t *snapshot);
 
 /* ngx_http_experiment_snapshot.c */
@@ -271,6 +271,8 @@ ngx_int_t ngx_http_experiment_assign_rest(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_targets(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+ngx_uint_t ngx_http_experiment_edits_body(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e);
 ngx_table_elt_t *ngx_http_experiment_find_header(ngx_http_request_t *r,
     nxe_str_t lower, ngx_uint_t *n);
 

@@ -154,7 +154,7 @@ ngx_http_experiment_assign(ngx_http_request_t *r,
 
     if (ctx->snapshot == NULL) {
         emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
-        ctx->snapshot = ngx_http_experiment_acquire(emcf->worker);
+        ctx->snapshot = ngx_http_experiment_acquire(emcf);
 
         if (ctx->snapshot == NULL) {
             return NGX_OK;
@@ -803,7 +803,7 @@ ngx_http_experiment_targets(ngx_http_request_t *r,
         e = &ctx->entries[i];
 
         if (!e->pending) {
-            if (e->handle->doc != NULL && (e->a.exposed || e->effective)
+            if (ngx_http_experiment_edits_body(ctx, e)
                 && ngx_http_experiment_add_handle(ctx, e->handle)
                    != NGX_OK)
             {
@@ -845,6 +845,36 @@ ngx_http_experiment_targets(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Arms alike: where any variant edits the body on this step, every exposed
+ * unit's body is read and checked; another one's only if its own
+ * configuration, the baseline's, edits it.
+ */
+
+ngx_uint_t
+ngx_http_experiment_edits_body(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e)
+{
+    ngx_uint_t  p;
+
+    if (!ctx->elcf->body || e->effective == NULL) {
+        return 0;
+    }
+
+    if (e->a.exposed && e->handle->doc->steps[e->a.step].body) {
+        return 1;
+    }
+
+    for (p = 0; p < NXE_PARAMS; p++) {
+        if (e->effective->params[p] != NULL) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

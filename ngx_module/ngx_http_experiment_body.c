@@ -172,17 +172,11 @@ ngx_http_experiment_finish(ngx_http_request_t *r,
 }
 
 
-/*
- * Arms alike: where any variant edits the body on this step, every exposed
- * unit's body is read and checked; another one's only if its own
- * configuration, the baseline's, edits it.
- */
-
 static ngx_uint_t
 ngx_http_experiment_wants_body(ngx_http_experiment_ctx_t *ctx,
     ngx_uint_t model)
 {
-    ngx_uint_t                    i, p;
+    ngx_uint_t                    i;
     ngx_http_experiment_entry_t  *e;
 
     if (model) {
@@ -192,22 +186,8 @@ ngx_http_experiment_wants_body(ngx_http_experiment_ctx_t *ctx,
     for (i = 0; i < ctx->nentries; i++) {
         e = &ctx->entries[i];
 
-        if (e->pending) {
+        if (e->pending || ngx_http_experiment_edits_body(ctx, e)) {
             return 1;
-        }
-
-        if (!ctx->elcf->body || e->effective == NULL) {
-            continue;
-        }
-
-        if (e->a.exposed && e->handle->doc->steps[e->a.step].body) {
-            return 1;
-        }
-
-        for (p = 0; p < NXE_PARAMS; p++) {
-            if (e->effective->params[p] != NULL) {
-                return 1;
-            }
         }
     }
 

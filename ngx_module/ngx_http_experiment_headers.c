@@ -288,6 +288,16 @@ ngx_http_experiment_header_filter(ngx_http_request_t *r)
     for (i = 0; i < ctx->nentries; i++) {
         e = &ctx->entries[i];
 
+#if (NGX_HTTP_CACHE)
+
+        /* a cache would serve one arm's answer to the other */
+
+        if (e->a.exposed && r->upstream != NULL) {
+            r->upstream->cacheable = 0;
+        }
+
+#endif
+
         if (e->headers == NULL) {
             continue;
         }

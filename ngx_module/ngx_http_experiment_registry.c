@@ -29,12 +29,23 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
 {
     nxe_error_t                    err;
     nxe_status_t                   rc;
+    ngx_pool_cleanup_t            *cln;
     ngx_http_experiment_worker_t  *w;
 
+    /*
+     * With "master_process off" a reload makes a new cycle in this process,
+     * and the old one goes when its last connection does.
+     */
+
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
     w = ngx_pcalloc(cycle->pool, sizeof(ngx_http_experiment_worker_t));
-    if (w == NULL) {
+
+    if (cln == NULL || w == NULL) {
         return NGX_ERROR;
     }
+
+    cln->handler = ngx_http_experiment_exit_worker;
+    cln->data = emcf;
 
     w->emcf = emcf;
     emcf->worker = w;
@@ -83,14 +94,26 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
 
 
 void
-ngx_http_experiment_exit_worker(ngx_http_experiment_main_conf_t *emcf)
+ngx_http_experiment_exit_worker(void *data)
 {
+    ngx_http_experiment_main_conf_t  *emcf = data;
+
     ngx_http_experiment_worker_t  *w;
 
     w = emcf->worker;
 
     if (w == NULL) {
         return;
+    }
+
+    emcf->worker = NULL;
+
+    if (w->poll.timer_set) {
+        ngx_del_timer(&w->poll);
+    }
+
+    if (w->step.posted) {
+        ngx_delete_posted_event(&w->step);
     }
 
     if (w->snapshot != NULL) {
@@ -136,8 +159,25 @@ ngx_http_experiment_check_required(ngx_cycle_t *cycle,
 /* The snapshot for a request, NULL if there is none: release it later. */
 
 ngx_http_experiment_snapshot_t *
-ngx_http_experiment_acquire(ngx_http_experiment_worker_t *w)
+ngx_http_experiment_acquire(ngx_http_experiment_main_conf_t *emcf)
 {
+    ngx_http_experiment_worker_t  *w;
+
+    w = emcf->worker;
+
+    if (w == NULL) {
+
+        /* "master_process off" calls init_process for its first cycle only */
+
+        if (ngx_http_experiment_init_worker((ngx_cycle_t *) ngx_cycle, emcf)
+            != NGX_OK)
+        {
+            return NULL;
+        }
+
+        w = emcf->worker;
+    }
+
     if (w->generation.word != NULL && *w->generation.word != w->tried
         && w->opening == NULL)
     {

@@ -66,6 +66,11 @@ size_t nxe_frac_print(nxe_frac_t f, char out[NXE_FRAC_LEN]);
 size_t nxe_double_print(double value, char out[NXE_DOUBLE_LEN]);
 
 /*
+ * k / 2^32 as nxe_double_print() gives it, many times faster.
+ */
+size_t nxe_bucket_print(uint32_t k, char out[NXE_DOUBLE_LEN]);
+
+/*
  * Compares two JSON numbers as exact decimals, whatever their spelling: 0 if
  * equal, below 0 or above 0 in order.  Both must be valid JSON numbers; an
  * exponent beyond +-10^9 saturates.

@@ -1,0 +1,311 @@
+/*
+ * Log files.  zlib reads what is no gzip as it is, so that one path serves
+ * both, and a stream of several gzip members is one file.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <nxe/logline.h>
+
+#include "cli/logfile.h"
+
+#define BUFFER  (NXE_LOGLINE_MAX + 262144)
+#define CHUNK   131072
+
+
+struct logfile_s {
+    const char         *path;
+    gzFile              gz;
+    int                 ended;
+    int                 skipping;   /* the rest of a line that is too long */
+    uint64_t            number;
+    size_t              pos;        /* the next line */
+    size_t              len;        /* bytes in data */
+    char                data[BUFFER];
+};
+
+
+/* A growing list in cli->mem. */
+
+typedef struct {
+    const cli_t        *cli;
+    char              **paths;
+    size_t              n;
+    size_t              room;
+} list_t;
+
+
+static nxe_status_t
+add_path(list_t *list, const char *path)
+{
+    char       **paths;
+    size_t       room;
+    nxe_str_t    copy;
+
+    if (list->n == list->room) {
+        room = list->room == 0 ? 16 : list->room * 2;
+
+        paths = nxe_alloc(list->cli->mem, room * sizeof(char *));
+        if (paths == NULL) {
+            return NXE_NOMEM;
+        }
+
+        if (list->n != 0) {
+            memcpy(paths, list->paths, list->n * sizeof(char *));
+        }
+
+        list->paths = paths;
+        list->room = room;
+    }
+
+    if (nxe_str_copy(list->cli->mem, nxe_str_of(path), &copy) != NXE_OK) {
+        return NXE_NOMEM;
+    }
+
+    list->paths[list->n++] = (char *) copy.data;
+
+    return NXE_OK;
+}
+
+
+static nxe_status_t
+add_matches(list_t *list, const char *pattern, nxe_error_t *err)
+{
+    int           rc;
+    size_t        i;
+    glob_t        found;
+    nxe_status_t  status;
+
+    rc = glob(pattern, 0, NULL, &found);
+
+    if (rc == GLOB_NOMATCH) {
+        return nxe_fail(err, NXE_IO, "no file matches '%s'",
+                        cli_safe(list->cli, nxe_str_of(pattern)));
+    }
+
+    if (rc != 0) {
+        return nxe_fail(err, NXE_IO, "cannot look for '%s'",
+                        cli_safe(list->cli, nxe_str_of(pattern)));
+    }
+
+    status = NXE_OK;
+
+    for (i = 0; i < found.gl_pathc && status == NXE_OK; i++) {
+        status = add_path(list, found.gl_pathv[i]);
+    }
+
+    globfree(&found);
+
+    return status;
+}
+
+
+nxe_status_t
+logfile_list(const cli_t *cli, char *const *names, int n, char ***paths,
+    size_t *npaths, nxe_error_t *err)
+{
+    int           i;
+    list_t        list;
+    struct stat   sb;
+    nxe_status_t  rc;
+
+    memset(&list, 0, sizeof(list_t));
+    list.cli = cli;
+
+    for (i = 0; i < n; i++) {
+
+        /* without a pattern the attempt to open it will give the reason */
+
+        if (strpbrk(names[i], "*?[") == NULL || stat(names[i], &sb) == 0) {
+            rc = add_path(&list, names[i]);
+
+        } else {
+            rc = add_matches(&list, names[i], err);
+        }
+
+        if (rc == NXE_NOMEM) {
+            return nxe_fail(err, NXE_NOMEM, "out of memory");
+        }
+
+        if (rc != NXE_OK) {
+            return rc;
+        }
+    }
+
+    *paths = list.paths;
+    *npaths = list.n;
+
+    return NXE_OK;
+}
+
+
+nxe_status_t
+logfile_open(const char *path, logfile_t **file, nxe_error_t *err)
+{
+    int         fd;
+    logfile_t  *f;
+
+    fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
+                                : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1) {
+        return nxe_fail(err, NXE_IO, "cannot open '%s': %s", path,
+                        strerror(errno));
+    }
+
+    f = malloc(sizeof(logfile_t));
+    if (f == NULL) {
+        close(fd);
+        return nxe_fail(err, NXE_NOMEM, "out of memory");
+    }
+
+    f->gz = gzdopen(fd, "rb");
+    if (f->gz == NULL) {
+        free(f);
+        close(fd);
+        return nxe_fail(err, NXE_NOMEM, "out of memory");
+    }
+
+    (void) gzbuffer(f->gz, CHUNK);
+
+    f->path = path;
+    f->ended = 0;
+    f->skipping = 0;
+    f->number = 0;
+    f->pos = 0;
+    f->len = 0;
+
+    *file = f;
+    return NXE_OK;
+}
+
+
+/* Moves what is left to the front and reads on behind it. */
+
+static nxe_status_t
+fill(logfile_t *f, nxe_error_t *err)
+{
+    int          n, code;
+    const char  *why;
+
+    memmove(f->data, f->data + f->pos, f->len - f->pos);
+    f->len -= f->pos;
+    f->pos = 0;
+
+    n = gzread(f->gz, f->data + f->len, (unsigned) (BUFFER - f->len));
+
+    if (n > 0) {
+        f->len += (size_t) n;
+        return NXE_OK;
+    }
+
+    why = gzerror(f->gz, &code);
+
+    if (n == 0 && (code == Z_OK || code == Z_STREAM_END)) {
+        f->ended = 1;
+        return NXE_OK;
+    }
+
+    if (code == Z_ERRNO) {
+        why = strerror(errno);
+
+    } else if (code == Z_BUF_ERROR) {
+        why = "unexpected end of gzip data";
+    }
+
+    return nxe_fail(err, NXE_IO, "cannot read '%s': %s", f->path, why);
+}
+
+
+nxe_status_t
+logfile_line(logfile_t *f, nxe_str_t *line, uint64_t *number,
+    nxe_error_t *err)
+{
+    char          *end;
+    size_t         seen;
+    nxe_status_t   rc;
+
+    seen = 0;
+
+    for ( ;; ) {
+        end = memchr(f->data + f->pos + seen, '\n', f->len - f->pos - seen);
+        seen = f->len - f->pos;
+
+        if (end != NULL || (f->ended && seen != 0)) {
+            break;
+        }
+
+        if (f->ended) {
+            return NXE_DECLINED;
+        }
+
+        if (seen > NXE_LOGLINE_MAX) {
+            f->skipping = 1;
+            f->pos = f->len;
+            seen = 0;
+        }
+
+        rc = fill(f, err);
+        if (rc != NXE_OK) {
+            return rc;
+        }
+
+        if (f->ended && f->skipping && f->len == 0) {
+            break;
+        }
+    }
+
+    line->data = f->data + f->pos;
+    line->len = end != NULL ? (size_t) (end - line->data) : seen;
+    f->pos = end != NULL ? (size_t) (end + 1 - f->data) : f->len;
+    *number = ++f->number;
+
+    if (f->skipping || line->len > NXE_LOGLINE_MAX) {
+        f->skipping = 0;
+        return NXE_INVALID;
+    }
+
+    return NXE_OK;
+}
+
+
+uint64_t
+logfile_offset(const logfile_t *f)
+{
+    z_off_t  offset;
+
+    offset = gzoffset(f->gz);
+
+    return offset > 0 ? (uint64_t) offset : 0;
+}
+
+
+uint64_t
+logfile_size(const char *path)
+{
+    struct stat  sb;
+
+    if (strcmp(path, "-") == 0 || stat(path, &sb) != 0
+        || !S_ISREG(sb.st_mode))
+    {
+        return 0;
+    }
+
+    return (uint64_t) sb.st_size;
+}
+
+
+void
+logfile_close(logfile_t *f)
+{
+    if (f != NULL) {
+        (void) gzclose(f->gz);
+        free(f);
+    }
+}
