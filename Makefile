@@ -21,7 +21,7 @@ CLI_LIBS = -lgsl -lgslcblas -lz
 SAN      = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
 
-HEADERS  = $(wildcard include/nxe/*.h)
+HEADERS  = $(wildcard include/nxe/*.h lib/*.h)
 LIB_SRC  = $(wildcard lib/*.c)
 CLI_SRC  = $(wildcard cli/*.c)
 UNIT_SRC = $(wildcard t/unit/test_*.c)
@@ -112,8 +112,13 @@ bench: deps
 	$(MAKE) all
 	bench/run
 
-asan: | $(NGX_BIN)
+# The module's own tests in an nginx that is itself built with sanitizers.
+MODULE_T = t/assign.t t/body.t t/conf.t t/headers.t t/live.t t/log.t t/route.t
+
+asan: all
 	t/tools/asan-nginx $B
+	ASAN_OPTIONS=detect_leaks=0 EDGE_STATIC=1 NGINX_BIN=$(CURDIR)/$B/nginx-asan/src/objs/nginx \
+	    $(PROVE) -j2 $(MODULE_T)
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \

@@ -10,6 +10,7 @@
 #include <nxe/arena.h>
 #include <nxe/base.h>
 #include <nxe/buf.h>
+#include <nxe/frac.h>
 
 /* Exit codes (DESIGN, expctl). */
 
@@ -73,6 +74,31 @@ struct cli_s {
     void               *opts;       /* private to opt.c */
 };
 
+/* main.c: the command table, ended by NULL, and a search in it. */
+
+extern const cli_command_t *const  cli_commands[];
+
+const cli_command_t *cli_command_find(const char *name);
+
+/*
+ * opt.c: the i-th option that a command takes, its own ones first, then the
+ * common ones; NULL behind the last.  command may be NULL: common ones alone.
+ */
+
+const cli_opt_t *cli_option(const cli_command_t *command, int i);
+
+/*
+ * Parses argv[1..] into cli, whose arena and memory are set.  CLI_DONE, or
+ * CLI_USAGE after a message.  cli_has(cli, "help") tells of -h.
+ */
+int cli_parse(cli_t *cli, int argc, char **argv);
+
+/*
+ * The word of list (ended by NULL) that is nearest to word, or NULL if none
+ * is near enough to be what was meant.
+ */
+const char *cli_near(const char *word, const char *const *list);
+
 /* opt.c: values of a command's own options. */
 
 int cli_has(const cli_t *cli, const char *name);
@@ -81,16 +107,33 @@ int cli_opt_count(const cli_t *cli, const char *name);
 const char *cli_opt_at(const cli_t *cli, const char *name, int i);
 
 /*
+ * Checks the number of positional arguments (max -1: any number); CLI_DONE, or
+ * CLI_USAGE after a message that gives the synopsis.
+ */
+int cli_args(const cli_t *cli, int min, int max);
+
+/* cmd_help.c: what -h prints. */
+int cli_help(const cli_command_t *command);
+
+/* The commands, a line each. */
+void cli_command_list(FILE *f);
+
+/*
  * out.c: messages.  cli_error() prints "expctl: ..." to stderr; cli_usage()
  * also says how to get help, and returns CLI_USAGE.  cli_fail() prints err and
  * returns the exit code that belongs to its status.  cli_next() prints a
- * "next: ..." line to stderr unless quiet.
+ * closing "next: ..." line to stderr where that is a terminal and not quiet;
+ * cli_remedy() the one that belongs to an error, always; cli_note() talk that
+ * is neither result nor error, as cli_next() does.  What they print is made
+ * safe, but for "\", so that cli_safe() may have been there before.
  */
 
 void cli_error(const char *fmt, ...) NXE_PRINTF(1, 2);
 int cli_usage(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);
 int cli_fail(const nxe_error_t *err);
 void cli_next(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);
+void cli_remedy(const char *fmt, ...) NXE_PRINTF(1, 2);
+void cli_note(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);
 
 /*
  * Text from outside, made safe for a terminal (OUTPUT 2: \xNN, \u{202e}, \\).
@@ -111,10 +154,44 @@ typedef struct cli_table_s  cli_table_t;
 cli_table_t *cli_table_new(const cli_t *cli, const char *spec, ...);
 void cli_cell(cli_table_t *t, const char *fmt, ...) NXE_PRINTF(2, 3);
 void cli_cell_str(cli_table_t *t, nxe_str_t s);
+
+/* A cell of one of our own words, in its colour (cli_mark()). */
+void cli_cell_mark(cli_table_t *t, const char *word);
+
+/* Leaves the heads away. */
+void cli_table_no_heads(cli_table_t *t);
+
 void cli_table_print(cli_table_t *t, FILE *f);
 
 /* "1,512"; memory of cli->mem. */
 const char *cli_count(const cli_t *cli, unsigned long long n);
+
+/*
+ * num/den as "2.5 %": three digits, more where they would make 100 or 0 of
+ * what is neither; memory of cli->mem.
+ */
+const char *cli_percent(const cli_t *cli, nxe_u128_t num, nxe_u128_t den);
+
+/* Formatted text in cli->mem; never NULL (exits when there is no memory). */
+char *cli_format(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);
+
+/* The present time as RFC 3339 in UTC, in seconds; memory of cli->mem. */
+nxe_str_t cli_now(const cli_t *cli);
+
+/*
+ * An exposure, which is exact, with all its digits: "28.5714285 %"; memory of
+ * cli->mem.
+ */
+const char *cli_exposure(const cli_t *cli, nxe_frac_t exposure);
+
+/* Prints what is in a buffer to stdout and frees it; CLI_DONE or CLI_ENV. */
+int cli_print_buf(nxe_buf_t *b);
+
+/*
+ * As cli_print_buf(), for JSON: what would act on a terminal, and can only be
+ * inside of strings, becomes \uXXXX, which means the same.
+ */
+int cli_print_json(nxe_buf_t *b);
 
 /* A word in its colour: "ok" green, "warn" yellow, "FAIL" red. */
 const char *cli_mark(const cli_t *cli, const char *word);

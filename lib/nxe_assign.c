@@ -19,7 +19,7 @@ static nxe_status_t nxe_assign_reason(const nxe_doc_t *doc,
     const nxe_force_t *force, const nxe_request_t *r, const nxe_unit_t *unit,
     nxe_assignment_t *a);
 static void nxe_assign_draw(const nxe_doc_t *doc, const nxe_force_t *force,
-    const nxe_range_t *ranges, const nxe_unit_t *unit, nxe_assignment_t *a);
+    const nxe_range_t *ranges, nxe_assignment_t *a);
 
 
 const char *
@@ -191,7 +191,7 @@ nxe_assign(const nxe_doc_t *doc, const nxe_force_t *force,
 
     a->variant = doc->baseline;
     a->exposed = 0;
-    a->bucket = 0;
+    a->bucket = unit != NULL ? nxe_assign_bucket(doc->salt, unit->value) : 0;
     a->p = 0;
 
     a->step = nxe_doc_step(doc, r->step);
@@ -202,7 +202,7 @@ nxe_assign(const nxe_doc_t *doc, const nxe_force_t *force,
     rc = nxe_assign_reason(doc, force, r, unit, a);
 
     if (rc == NXE_OK && a->reason == NXE_REASON_ASSIGNED) {
-        nxe_assign_draw(doc, force, ranges, unit, a);
+        nxe_assign_draw(doc, force, ranges, a);
     }
 
     return rc;
@@ -260,11 +260,9 @@ nxe_assign_reason(const nxe_doc_t *doc, const nxe_force_t *force,
 
 static void
 nxe_assign_draw(const nxe_doc_t *doc, const nxe_force_t *force,
-    const nxe_range_t *ranges, const nxe_unit_t *unit, nxe_assignment_t *a)
+    const nxe_range_t *ranges, nxe_assignment_t *a)
 {
     uint32_t  v;
-
-    a->bucket = nxe_assign_bucket(doc->salt, unit->value);
 
     for (v = 0; v < doc->nvariants; v++) {
 

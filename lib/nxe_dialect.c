@@ -246,8 +246,7 @@ const char *
 nxe_places_path(const nxe_places_t *p, nxe_param_t param)
 {
     if (param == NXE_SYSTEM && p->dialect == NXE_DIALECT_OPENAI_CHAT) {
-        return nxe_places_present(p->content) ? "/messages/0/content"
-                                              : "/messages/0";
+        return "/messages/0/content";   /* an inserted message's too */
     }
 
     if (param == NXE_MAX_TOKENS && nxe_places_present(p->completion)

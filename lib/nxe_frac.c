@@ -92,7 +92,8 @@ nxe_frac_parse_share(nxe_str_t s, nxe_frac_t *f)
     number.len = s.len - 1;
 
     if (memchr(number.data, 'e', number.len) != NULL
-        || memchr(number.data, 'E', number.len) != NULL)
+        || memchr(number.data, 'E', number.len) != NULL
+        || memchr(number.data, '\0', number.len) != NULL)
     {
         return NXE_INVALID;
     }

@@ -79,7 +79,7 @@ nxe_json_scan(const nxe_text_t *text, nxe_json_node_t *root, unsigned flags,
     s.offset = 0;
     s.text = text;
     s.seg = text->segs;
-    s.last = text->segs + text->n;
+    s.last = text->n != 0 ? text->segs + text->n : text->segs;
     s.depth = 0;
     s.node = root;
     s.pending = NXE_JSON_OK;
@@ -705,15 +705,17 @@ nxe_scan_more(nxe_scan_t *s)
             return 0;
         }
 
-        s->offset += (size_t) (s->end - s->base);
-        s->base = (const unsigned char *) s->seg->data;
-        s->p = s->base;
-        s->end = s->base + s->seg->len;
-        s->seg++;
+        if (s->seg->len != 0) {
+            s->offset += (size_t) (s->end - s->base);
+            s->base = (const unsigned char *) s->seg->data;
+            s->p = s->base;
+            s->end = s->base + s->seg->len;
+            s->seg++;
 
-        if (s->p != s->end) {
             return 1;
         }
+
+        s->seg++;
     }
 }
 
@@ -735,14 +737,33 @@ nxe_scan_space(nxe_scan_t *s)
 }
 
 
+/*
+ * A fault of syntax, unless the byte is none of a UTF-8 text: a zero byte, a
+ * byte order mark, the start of an invalid sequence.
+ */
+
 static nxe_json_cause_t
 nxe_scan_refuse(nxe_scan_t *s, const char *expected)
 {
+    char        first[3];
+    nxe_scan_t  ahead;
+
     s->expected = expected;
 
-    /* a zero byte or a byte order mark: not what RFC 8259 calls a text */
+    if (s->p == s->end || (*s->p != 0 && *s->p < 0x80)) {
+        return NXE_JSON_MALFORMED;
+    }
 
-    if (s->p != s->end && (*s->p == 0 || *s->p >= 0x80)) {
+    ahead = *s;
+    memset(first, 0, sizeof(first));
+
+    if (nxe_scan_at(s) == 0) {
+        nxe_text_copy(s->text, (nxe_span_t) { 0, sizeof(first) }, first);
+    }
+
+    if (*s->p == 0 || memcmp(first, "\xef\xbb\xbf", 3) == 0
+        || nxe_scan_utf8(&ahead) != NXE_JSON_OK)
+    {
         s->expected = "UTF-8 without a byte order mark";
         return NXE_JSON_UTF8;
     }

@@ -17,7 +17,7 @@ nxe_keys_parse(nxe_str_t text, nxe_keys_t *keys, nxe_error_t *err)
     nxe_str_t    line;
 
     keys->n = 0;
-    end = text.data + text.len;
+    end = text.len != 0 ? text.data + text.len : text.data;
 
     for (p = text.data, n = 1; p < end; p = eol + 1, n++) {
 
@@ -64,13 +64,16 @@ nxe_keys_line(nxe_str_t line, unsigned n, nxe_keys_t *keys, nxe_error_t *err)
 
     key = &keys->keys[keys->n];
 
-    hex.data = line.data + NXE_KID_LEN + 1;
-    hex.len = line.len - NXE_KID_LEN - 1;
+    hex = nxe_null_str;
 
-    if (line.len != NXE_KID_LEN + 1 + 2 * NXE_SHA256_LEN
-        || line.data[NXE_KID_LEN] != ' '
-        || nxe_unhex(hex, key->key, NXE_SHA256_LEN) != NXE_OK)
+    if (line.len == NXE_KID_LEN + 1 + 2 * NXE_SHA256_LEN
+        && line.data[NXE_KID_LEN] == ' ')
     {
+        hex.data = line.data + NXE_KID_LEN + 1;
+        hex.len = 2 * NXE_SHA256_LEN;
+    }
+
+    if (nxe_unhex(hex, key->key, NXE_SHA256_LEN) != NXE_OK) {
         return nxe_fail(err, NXE_INVALID,
                         "line %u: expected \"KID HEX64\"", n);
     }

@@ -131,6 +131,7 @@ nxe_current_parse(nxe_str_t json, nxe_current_t *current)
     nxe_str_t        value;
     nxe_status_t     rc;
     nxe_json_walk_t  w;
+    unsigned char    head[NXE_HEAD_LEN / 2];
 
     if (!nxe_serving_json(json, NXE_JSON_OBJECT)) {
         return NXE_INVALID;
@@ -172,11 +173,12 @@ nxe_current_parse(nxe_str_t json, nxe_current_t *current)
 
         } else if (nxe_str_eq(w.key, nxe_str("\"head\""))) {
 
-            if (value.len != NXE_HEAD_LEN) {
-                return NXE_INVALID;
+            rc = nxe_unhex(value, head, sizeof(head));
+
+            if (rc == NXE_OK) {
+                memcpy(current->head, value.data, NXE_HEAD_LEN);
             }
 
-            memcpy(current->head, value.data, NXE_HEAD_LEN);
             seen |= 32;
         }
 

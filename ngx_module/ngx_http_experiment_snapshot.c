@@ -627,6 +627,12 @@ ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_str_t name,
         return NULL;
     }
 
+    if (doc->unbuilt != NULL) {
+        (void) nxe_fail(err, NXE_INVALID, "\"%s\" is not built in this "
+                        "version", doc->unbuilt);
+        return NULL;
+    }
+
     return doc;
 }
 

@@ -4,7 +4,8 @@
  * from it (serving.h).
  *
  * Databases:
- *   meta         "format" -> "1", "log" -> default log files
+ *   meta         "format" -> "1", "log" -> default log files,
+ *                "group" -> the group of nginx's workers
  *   experiments  NAME -> canonical JSON
  *   state        NAME -> nxe_state_print()
  *   history      8 bytes big-endian, from 1 -> one JSON object; "prev" is the

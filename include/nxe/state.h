@@ -14,6 +14,9 @@
 NXE_BEGIN_DECLS
 
 
+/* No state is longer, as JSON. */
+#define NXE_STATE_MAX  65536
+
 typedef struct {
     uint64_t            revision;       /* of the document, from 1 */
     uint64_t            phase;          /* from 1 */

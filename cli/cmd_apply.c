@@ -1,0 +1,681 @@
+/*
+ * expctl apply: documents into the registry, all or none.
+ */
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/docfile.h"
+#include "cli/registry.h"
+
+
+typedef enum { DOC_UNCHANGED, DOC_CREATED, DOC_UPDATED } outcome_t;
+
+static const char *const  outcome_names[] = {
+    "unchanged", "created", "updated"
+};
+
+/* One document of the command line, and what became of it. */
+
+typedef struct {
+    docfile_t           file;
+    outcome_t           outcome;
+    nxe_experiment_t    before;         /* of an update */
+    nxe_state_t         to;
+    nxe_movement_t      movement;
+    unsigned            moved:1;        /* movement tells something */
+} item_t;
+
+typedef struct {
+    const cli_t        *cli;
+    item_t             *items;
+    size_t              n;
+    nxe_wish_t          wish;
+    nxe_actor_t         actor;
+    int                 new_phase;
+    int                 has_revision;
+    uint64_t            revision;
+    nxe_refusal_t       refusal;
+    const char         *refused;        /* the name, or NULL */
+} apply_t;
+
+
+static nxe_status_t
+refuse(apply_t *a, const item_t *item, nxe_status_t rc, const char *why)
+{
+    a->refused = item->file.doc->name.data;
+    a->refusal.why = why;
+    a->refusal.next[0] = '\0';
+
+    return rc;
+}
+
+
+/* The state under which traffic is, or would be after a resume. */
+
+static nxe_status_t
+force_of(const nxe_doc_t *doc, const nxe_state_t *state, nxe_force_t *force)
+{
+    nxe_state_t  s;
+
+    s = *state;
+
+    if (s.stage == NXE_STAGE_PAUSED && s.has_former) {
+        s.stage = s.former_stage;
+        s.exposure = s.former_exposure;
+        s.has_exposure = s.former_has_exposure;
+        s.variant = s.former_variant;
+    }
+
+    return nxe_state_force(doc, &s, force);
+}
+
+
+static nxe_status_t
+check_live(apply_t *a, nxe_registry_txn_t *txn, const item_t *item,
+    nxe_error_t *err)
+{
+    size_t                   n;
+    nxe_status_t             rc;
+    const nxe_doc_t *const  *others;
+
+    rc = cli_live_others(a->cli, txn, item->file.doc->name, &others, &n, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    rc = nxe_transition_live(item->file.doc, others, n, &a->refusal);
+    if (rc != NXE_OK) {
+        a->refused = item->file.doc->name.data;
+    }
+
+    return rc;
+}
+
+
+/* How a name is written in $experiment_variant_NAME. */
+
+static int
+same_variable(nxe_str_t a, nxe_str_t b)
+{
+    int     x, y;
+    size_t  i;
+
+    if (a.len != b.len) {
+        return 0;
+    }
+
+    for (i = 0; i < a.len; i++) {
+        x = tolower((unsigned char) a.data[i]);
+        y = tolower((unsigned char) b.data[i]);
+        x = x == '-' || x == '.' ? '_' : x;
+        y = y == '-' || y == '.' ? '_' : y;
+
+        if (x != y) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static nxe_status_t
+check_name(apply_t *a, nxe_registry_txn_t *txn, const item_t *item,
+    nxe_error_t *err)
+{
+    size_t        i, n;
+    nxe_str_t    *names, name;
+    nxe_status_t  rc;
+
+    name = item->file.doc->name;
+
+    rc = nxe_registry_names(txn, a->cli->mem, &names, &n, err);
+
+    for (i = 0; rc == NXE_OK && i < n; i++) {
+        if (same_variable(names[i], name) && !nxe_str_eq(names[i], name)) {
+            snprintf(a->refusal.text, sizeof(a->refusal.text),
+                     "the name '%s' equals '%s' in $experiment_variant_NAME, "
+                     "where it is lower case with - and . as _",
+                     name.data, names[i].data);
+            return refuse(a, item, NXE_INVALID, "name");
+        }
+    }
+
+    return rc;
+}
+
+
+static nxe_status_t
+check_revision(apply_t *a, const item_t *item, uint64_t revision)
+{
+    if (!a->has_revision || a->revision == revision) {
+        return NXE_OK;
+    }
+
+    if (revision == 0) {
+        snprintf(a->refusal.text, sizeof(a->refusal.text),
+                 "%s is not there, --if-revision is %llu",
+                 item->file.doc->name.data, (unsigned long long) a->revision);
+
+    } else {
+        snprintf(a->refusal.text, sizeof(a->refusal.text),
+                 "%s has revision %llu, --if-revision is %llu",
+                 item->file.doc->name.data, (unsigned long long) revision,
+                 (unsigned long long) a->revision);
+    }
+
+    refuse(a, item, NXE_CONFLICT, "revision");
+
+    if (revision != 0) {
+        snprintf(a->refusal.next, sizeof(a->refusal.next), "expctl get %s",
+                 item->file.doc->name.data);
+    }
+
+    return NXE_CONFLICT;
+}
+
+
+static nxe_status_t
+create(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
+{
+    nxe_force_t   after;
+    nxe_status_t  rc;
+
+    item->outcome = DOC_CREATED;
+
+    rc = check_revision(a, item, 0);
+
+    if (rc == NXE_OK) {
+        rc = check_name(a, txn, item, err);
+    }
+
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    rc = nxe_transition_create(item->file.doc, &a->wish, &item->to,
+                               &a->refusal);
+    if (rc != NXE_OK) {
+        a->refused = item->file.doc->name.data;
+        return rc;
+    }
+
+    if (nxe_state_live(&item->to)) {
+        rc = check_live(a, txn, item, err);
+        if (rc != NXE_OK) {
+            return rc;
+        }
+
+        if (nxe_state_force(item->file.doc, &item->to, &after) == NXE_OK) {
+            nxe_movement(NULL, NULL, item->file.doc, &after, &item->movement);
+            item->moved = 1;
+        }
+    }
+
+    rc = nxe_registry_put_doc(txn, item->file.doc->name, item->file.canonical,
+                              &item->to, &a->actor, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    return nxe_registry_put_state(txn, item->file.doc->name, &item->to,
+                                  &a->actor, err);
+}
+
+
+static nxe_status_t
+update(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
+{
+    int           traffic;
+    const char   *what;
+    nxe_force_t   before, after;
+    nxe_status_t  rc;
+
+    rc = check_revision(a, item, item->before.state.revision);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    if (nxe_str_eq(item->before.json, item->file.canonical)) {
+        item->outcome = DOC_UNCHANGED;
+        item->to = item->before.state;
+        return NXE_OK;
+    }
+
+    item->outcome = DOC_UPDATED;
+    what = "what units get";
+    traffic = nxe_doc_changes_traffic(item->before.tree, item->file.tree,
+                                      &what);
+
+    rc = nxe_transition_update(item->file.doc, &item->before.state, traffic,
+                               what, a->new_phase, &a->wish, &item->to,
+                               &a->refusal);
+    if (rc != NXE_OK) {
+        a->refused = item->file.doc->name.data;
+        return rc;
+    }
+
+    if (nxe_state_live(&item->to)) {
+        rc = check_live(a, txn, item, err);
+        if (rc != NXE_OK) {
+            return rc;
+        }
+    }
+
+    rc = nxe_registry_put_doc(txn, item->file.doc->name, item->file.canonical,
+                              &item->to, &a->actor, err);
+
+    if (rc != NXE_OK || item->to.phase == item->before.state.phase) {
+        return rc;
+    }
+
+    if (force_of(item->before.doc, &item->before.state, &before) == NXE_OK
+        && force_of(item->file.doc, &item->to, &after) == NXE_OK)
+    {
+        nxe_movement(item->before.doc, &before, item->file.doc, &after,
+                     &item->movement);
+        item->moved = 1;
+    }
+
+    return nxe_registry_put_state(txn, item->file.doc->name, &item->to,
+                                  &a->actor, err);
+}
+
+
+static nxe_status_t
+work(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
+{
+    size_t         i;
+    item_t        *item;
+    apply_t       *a;
+    nxe_status_t   rc;
+
+    a = ctx;
+    a->refused = NULL;
+
+    for (i = 0; i < a->n; i++) {
+        item = &a->items[i];
+        item->moved = 0;
+        nxe_experiment_free(&item->before);
+
+        rc = nxe_registry_get(txn, item->file.doc->name, a->cli->mem,
+                              &item->before, err);
+
+        if (rc == NXE_DECLINED) {
+            rc = create(a, txn, item, err);
+
+        } else if (rc == NXE_OK) {
+            rc = update(a, txn, item, err);
+        }
+
+        if (rc != NXE_OK) {
+            return rc;
+        }
+    }
+
+    return NXE_OK;
+}
+
+
+/* The file's "stage" differs from what is: state is left alone, and said. */
+
+static const char *
+stage_note(const apply_t *a, const item_t *item)
+{
+    nxe_stage_t  wished;
+
+    if (item->outcome == DOC_CREATED || item->file.doc->stage.len == 0
+        || nxe_stage_parse(item->file.doc->stage, &wished) != NXE_OK
+        || wished == item->to.stage)
+    {
+        return NULL;
+    }
+
+    return cli_format(a->cli, "stage in file is %s, the experiment is %s: "
+                      "state is left alone", nxe_stage_name(wished),
+                      nxe_stage_name(item->to.stage));
+}
+
+
+static void
+print_json_item(const apply_t *a, const item_t *item, uint64_t id,
+    nxe_buf_t *b)
+{
+    char         buf[NXE_DOUBLE_LEN];
+    const char  *note;
+
+    nxe_buf_add(b, nxe_str("{\"experiment\":"));
+    nxe_buf_add_json(b, item->file.doc->name);
+    nxe_buf_addf(b, ",\"result\":\"%s\",\"revision\":%llu,\"phase\":%llu,"
+                 "\"stage\":\"%s\",\"changes_variant\":",
+                 outcome_names[item->outcome],
+                 (unsigned long long) item->to.revision,
+                 (unsigned long long) item->to.phase,
+                 nxe_stage_name(item->to.stage));
+
+    if (item->moved) {
+        nxe_buf_add(b, (nxe_str_t) { buf, nxe_double_print(
+                        (double) item->movement.change
+                        / (double) NXE_MOVEMENT_ALL, buf) });
+
+    } else {
+        nxe_buf_addc(b, '0');
+    }
+
+    note = stage_note(a, item);
+    nxe_buf_add(b, nxe_str(",\"note\":"));
+
+    if (note != NULL) {
+        nxe_buf_add_json(b, nxe_str_of(note));
+
+    } else {
+        nxe_buf_add(b, nxe_str("null"));
+    }
+
+    if (id != 0 && item->outcome != DOC_UNCHANGED) {
+        nxe_buf_addf(b, ",\"registry\":%llu}\n", (unsigned long long) id);
+
+    } else {
+        nxe_buf_add(b, nxe_str(",\"registry\":null}\n"));
+    }
+}
+
+
+static void
+print_item(const apply_t *a, const item_t *item, uint64_t id)
+{
+    const char   *note, *name;
+    const cli_t  *cli;
+
+    cli = a->cli;
+    name = item->file.doc->name.data;
+
+    if (item->outcome == DOC_UNCHANGED) {
+        printf("%s: unchanged, revision %llu\n", name,
+               (unsigned long long) item->to.revision);
+
+    } else if (item->outcome == DOC_CREATED) {
+        printf("%s: created, revision 1, phase 1, %s%s\n", name,
+               cli_stage_text(cli, &item->to), cli_written(cli, id));
+
+    } else if (item->to.phase != item->before.state.phase) {
+        printf("%s: revision %llu -> %llu, phase %llu -> %llu%s\n", name,
+               (unsigned long long) item->before.state.revision,
+               (unsigned long long) item->to.revision,
+               (unsigned long long) item->before.state.phase,
+               (unsigned long long) item->to.phase, cli_written(cli, id));
+
+    } else {
+        printf("%s: revision %llu -> %llu, phase %llu%s\n", name,
+               (unsigned long long) item->before.state.revision,
+               (unsigned long long) item->to.revision,
+               (unsigned long long) item->to.phase, cli_written(cli, id));
+    }
+
+    if (item->moved) {
+        printf("%s: %s\n", name, cli_movement_text(cli, &item->movement));
+    }
+
+    note = stage_note(a, item);
+    if (note != NULL) {
+        printf("%s: %s\n", name, note);
+    }
+}
+
+
+static int
+print_all(const apply_t *a, uint64_t id)
+{
+    size_t        i;
+    nxe_buf_t     b;
+    cli_table_t  *t;
+
+    if (a->cli->format == CLI_JSON) {
+        nxe_buf_init(&b, (size_t) 1 << 28);
+
+        for (i = 0; i < a->n; i++) {
+            print_json_item(a, &a->items[i], id, &b);
+        }
+
+        return cli_print_json(&b);
+    }
+
+    if (a->cli->format == CLI_CSV) {
+        t = cli_table_new(a->cli, "llrrl", "NAME", "RESULT", "REVISION",
+                          "PHASE", "STAGE");
+
+        for (i = 0; i < a->n; i++) {
+            cli_cell_str(t, a->items[i].file.doc->name);
+            cli_cell(t, "%s", outcome_names[a->items[i].outcome]);
+            cli_cell(t, "%llu", (unsigned long long) a->items[i].to.revision);
+            cli_cell(t, "%llu", (unsigned long long) a->items[i].to.phase);
+            cli_cell(t, "%s", nxe_stage_name(a->items[i].to.stage));
+        }
+
+        cli_table_print(t, stdout);
+        return CLI_DONE;
+    }
+
+    for (i = 0; i < a->n; i++) {
+        print_item(a, &a->items[i], id);
+    }
+
+    return CLI_DONE;
+}
+
+
+/* Every document of a path, behind those that are there. */
+
+static int
+load_path(cli_t *cli, apply_t *a, const char *path)
+{
+    int           rc, one;
+    size_t        i, n;
+    item_t       *items;
+    const char  **paths;
+
+    rc = docfile_list(cli, path, &paths, &n);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    items = nxe_calloc(cli->mem, (a->n + n + 1) * sizeof(item_t));
+    if (items == NULL) {
+        cli_error("out of memory");
+        return CLI_ENV;
+    }
+
+    if (a->n != 0) {
+        memcpy(items, a->items, a->n * sizeof(item_t));
+    }
+
+    a->items = items;
+
+    /* all faults of all files are shown */
+
+    for (i = 0; i < n; i++) {
+        one = docfile_load(cli, paths[i], "nothing was changed",
+                           &items[a->n].file);
+
+        if (one == CLI_DONE) {
+            a->n++;
+
+        } else if (rc == CLI_DONE) {
+            rc = one;
+        }
+    }
+
+    return rc;
+}
+
+
+static int
+check_batch(cli_t *cli, const apply_t *a)
+{
+    size_t      i, j;
+    nxe_str_t   x, y;
+
+    for (i = 0; i < a->n; i++) {
+        for (j = 0; j < i; j++) {
+            x = a->items[j].file.doc->name;
+            y = a->items[i].file.doc->name;
+
+            if (nxe_str_eq(x, y)) {
+                cli_error("experiment '%s' is in '%s' and in '%s', nothing "
+                          "was changed", x.data, a->items[j].file.path,
+                          a->items[i].file.path);
+                return CLI_USAGE;
+            }
+        }
+    }
+
+    if (a->has_revision && a->n != 1) {
+        return cli_usage(cli, "--if-revision is for one document, here are "
+                         "%zu", a->n);
+    }
+
+    return CLI_DONE;
+}
+
+
+static int
+load_all(cli_t *cli, apply_t *a)
+{
+    int  i, n, rc, one;
+
+    n = cli_opt_count(cli, "file");
+
+    if (n == 0) {
+        return cli_usage(cli, "apply needs -f FILE, DIR or -");
+    }
+
+    rc = CLI_DONE;
+
+    for (i = 0; i < n + cli->nargs; i++) {
+        one = load_path(cli, a, i < n ? cli_opt_at(cli, "file", i)
+                                      : cli->args[i - n]);
+        if (one != CLI_DONE && rc == CLI_DONE) {
+            rc = one;
+        }
+    }
+
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    if (a->n == 0) {
+        cli_error("there are no *.json in '%s'", cli_opt(cli, "file"));
+        return CLI_USAGE;
+    }
+
+    return check_batch(cli, a);
+}
+
+
+static int
+write_all(cli_t *cli, apply_t *a)
+{
+    int              rc, published;
+    uint64_t         id;
+    nxe_error_t      err;
+    nxe_status_t     st;
+    nxe_registry_t  *reg;
+
+    rc = cli_registry_open(cli, 1, &reg);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    st = cli_registry_write(cli, reg, work, a, &id, &published, &err);
+
+    if (st == NXE_OK) {
+        rc = print_all(a, id);
+
+        if (rc == CLI_DONE) {
+            rc = published;
+        }
+
+    } else if (a->refused != NULL) {
+        rc = cli_refused(cli, a->refused, st, &a->refusal);
+
+    } else {
+        rc = cli_fail(&err);
+    }
+
+    nxe_registry_close(reg);
+
+    return rc;
+}
+
+
+static int
+cmd_apply(cli_t *cli)
+{
+    int          rc;
+    char        *end;
+    size_t       i;
+    apply_t      a;
+    const char  *s;
+
+    memset(&a, 0, sizeof(a));
+    a.cli = cli;
+    a.new_phase = cli_has(cli, "new-phase");
+
+    s = cli_opt(cli, "if-revision");
+
+    if (s != NULL) {
+        a.has_revision = 1;
+        a.revision = strtoull(s, &end, 10);
+
+        if (!isdigit((unsigned char) *s) || *end != '\0'
+            || strlen(s) > 18)
+        {
+            return cli_usage(cli, "'%s' is no revision, expected a number, "
+                             "0 for one that is not there yet", s);
+        }
+    }
+
+    cli_actor(cli, &a.actor);
+    a.wish.now = a.actor.now;
+    a.wish.by = a.actor.actor;
+    a.wish.reason = a.actor.message;
+
+    rc = load_all(cli, &a);
+
+    if (rc == CLI_DONE) {
+        rc = write_all(cli, &a);
+    }
+
+    for (i = 0; i < a.n; i++) {
+        docfile_free(&a.items[i].file);
+        nxe_experiment_free(&a.items[i].before);
+    }
+
+    return rc;
+}
+
+
+static const cli_opt_t  apply_opts[] = {
+    { "file", 'f', "FILE/DIR/-", CLI_OPT_MANY,
+      "a document, a folder of them (*.json), or stdin" },
+    { "new-phase", 0, NULL, 0,
+      "begin a new phase where a live one would change" },
+    { "if-revision", 0, "N", 0,
+      "only if revision N is there, 0 for none" },
+    { NULL, 0, NULL, 0, NULL }
+};
+
+const cli_command_t  cmd_apply_command = {
+    "apply", "-f FILE/DIR/-", "writes documents, all or none",
+    CLI_OUTPUT | CLI_REGISTRY | CLI_WRITES, apply_opts, cmd_apply,
+    "Creates what is not there (revision 1, phase 1, in the stage that the\n"
+    "document wishes) and updates what differs. State is left alone: what is\n"
+    "paused stays paused. While an experiment is live, what a unit gets\n"
+    "changes only with --new-phase.\n"
+    "\n"
+    "  expctl apply -f tone.json\n"
+    "  expctl apply -f experiments/ -m \"release 12\"\n"
+};

@@ -1,0 +1,668 @@
+/*
+ * expctl init: the registry, the keys and the log folder, with the modes that
+ * they need; again: what of it is not so is put right.
+ */
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <nxe/keys.h>
+
+#include "cli/commands.h"
+#include "cli/init_group.h"
+#include "cli/registry.h"
+
+#define DEFAULT_LOG  "/var/log/nginx/experiment/*.log*"
+
+
+typedef struct {
+    cli_t              *cli;
+    char                path[PATH_MAX - 64];
+    char                serving[PATH_MAX];
+    gid_t               gid;
+    const char         *log;        /* as given, or NULL */
+    const char         *log_dir;    /* "" until it is known */
+    char                kid[NXE_KID_LEN + 1];
+    cli_table_t        *table;
+} init_t;
+
+
+static int
+failed(const char *what, const char *path)
+{
+    int  e;
+
+    e = errno;
+    cli_error("cannot %s '%s': %s", what, path, strerror(e));
+
+    return CLI_ENV;
+}
+
+
+/*
+ * Group and mode of what is open.  Owners other than root and oneself are
+ * not overruled: what they made, they can change.
+ */
+
+static int
+put_right(const init_t *init, int fd, const char *path, mode_t mode,
+    gid_t gid)
+{
+    struct stat  st;
+
+    if (fstat(fd, &st) == -1) {
+        return failed("look at", path);
+    }
+
+    if (st.st_uid != 0 && st.st_uid != geteuid()) {
+        cli_error("'%s' belongs to %s, expected root or yourself", path,
+                  init_user_name(init->cli, st.st_uid));
+        return CLI_ENV;
+    }
+
+    if (gid != (gid_t) -1 && st.st_gid != gid
+        && fchown(fd, (uid_t) -1, gid) == -1)
+    {
+        failed("give to the group", path);
+        cli_remedy("as root, or with --group %s",
+                   init_group_name(init->cli, getegid()));
+        return CLI_ENV;
+    }
+
+    if ((st.st_mode & 07777) != mode && fchmod(fd, mode) == -1) {
+        return failed("set the mode of", path);
+    }
+
+    return CLI_DONE;
+}
+
+
+static int
+make_folder(const init_t *init, const char *path, mode_t mode, gid_t gid)
+{
+    int  fd, rc;
+
+    if (mkdir(path, 0700) == -1 && errno != EEXIST) {
+        return failed("make", path);
+    }
+
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd == -1) {
+        return failed("open", path);
+    }
+
+    rc = put_right(init, fd, path, mode, gid);
+    close(fd);
+
+    return rc;
+}
+
+
+/* The folders above the last one, as "mkdir -p" makes them. */
+
+static int
+make_parents(const char *path)
+{
+    char   buf[PATH_MAX], *p;
+
+    if (snprintf(buf, sizeof(buf), "%s", path) >= (int) sizeof(buf)) {
+        errno = ENAMETOOLONG;
+        return failed("make", path);
+    }
+
+    for (p = buf + 1; (p = strchr(p, '/')) != NULL; p++) {
+        *p = '\0';
+
+        if (mkdir(buf, 0755) == -1 && errno != EEXIST) {
+            return failed("make", buf);
+        }
+
+        *p = '/';
+    }
+
+    return CLI_DONE;
+}
+
+
+/*
+ * Before LMDB opens its files: closing a descriptor of them would let go of
+ * the locks that this process holds.
+ */
+
+static int
+fix_file(const init_t *init, const char *dir, const char *name, mode_t mode,
+    gid_t gid)
+{
+    int   fd, rc;
+    char  path[PATH_MAX];
+
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name)
+        >= (int) sizeof(path))
+    {
+        errno = ENAMETOOLONG;
+        return failed("open", dir);
+    }
+
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd == -1) {
+        return errno == ENOENT ? CLI_DONE : failed("open", path);
+    }
+
+    rc = put_right(init, fd, path, mode, gid);
+    close(fd);
+
+    return rc;
+}
+
+
+static int
+fix_serving(const init_t *init)
+{
+    int           rc;
+    nxe_error_t   err;
+    nxe_current_t current;
+
+    rc = fix_file(init, init->serving, "current", 0640, init->gid);
+
+    if (rc == CLI_DONE) {
+        rc = fix_file(init, init->serving, "generation", 0640, init->gid);
+    }
+
+    if (rc == CLI_DONE
+        && nxe_current_read(init->serving, &current, &err) == NXE_OK)
+    {
+        rc = fix_file(init, init->serving, current.file, 0640, init->gid);
+    }
+
+    return rc;
+}
+
+
+static int
+write_key(int fd, const char *path)
+{
+    int            n;
+    char           line[NXE_KID_LEN + 2 * NXE_SHA256_LEN + 3];
+    char           hex[2 * NXE_SHA256_LEN], kid[NXE_KID_LEN + 1];
+    unsigned char  key[NXE_SHA256_LEN];
+
+    if (getrandom(key, sizeof(key), 0) != (ssize_t) sizeof(key)) {
+        return failed("draw a key for", path);
+    }
+
+    nxe_keys_kid(key, kid);
+    nxe_hex(key, sizeof(key), hex);
+    n = snprintf(line, sizeof(line), "%s %.*s\n", kid, (int) sizeof(hex),
+                 hex);
+
+    if (write(fd, line, (size_t) n) != n || fsync(fd) == -1) {
+        n = -1;
+    }
+
+    nxe_erase(key, sizeof(key));
+    nxe_erase(hex, sizeof(hex));
+    nxe_erase(line, sizeof(line));
+
+    return n == -1 ? failed("write", path) : CLI_DONE;
+}
+
+
+/*
+ * One random key, under a temporary name until it is whole: a key file cut
+ * short would be refused by nginx and by us.
+ */
+
+static int
+make_keys(const init_t *init, const char *path)
+{
+    int          fd, rc;
+    const char  *temp;
+
+    temp = cli_format(init->cli, "%s.%ld", path, (long) getpid());
+
+    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+              0600);
+    if (fd == -1) {
+        return failed("make", temp);
+    }
+
+    rc = write_key(fd, temp);
+    close(fd);
+
+    /* link() keeps what another init has made meanwhile */
+
+    if (rc == CLI_DONE && link(temp, path) == -1 && errno != EEXIST) {
+        rc = failed("make", path);
+    }
+
+    unlink(temp);
+
+    return rc;
+}
+
+
+static int
+read_keys(init_t *init, const char *path)
+{
+    int           fd, rc;
+    char          text[NXE_KEYS_FILE + 1];
+    ssize_t       n;
+    nxe_keys_t    keys;
+    nxe_error_t   err;
+
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd == -1) {
+        return failed("open", path);
+    }
+
+    rc = put_right(init, fd, path, 0600, (gid_t) -1);
+    n = rc == CLI_DONE ? read(fd, text, sizeof(text)) : 0;
+    close(fd);
+
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    if (n < 0) {
+        return failed("read", path);
+    }
+
+    if (nxe_keys_parse((nxe_str_t) { text, (size_t) n }, &keys, &err)
+        != NXE_OK)
+    {
+        cli_error("'%s': %s", path, err.text);
+        rc = CLI_USAGE;
+
+    } else {
+        memcpy(init->kid, keys.keys[0].kid, sizeof(init->kid));
+    }
+
+    nxe_erase(text, sizeof(text));
+    nxe_erase(&keys, sizeof(keys));
+
+    return rc;
+}
+
+
+static int
+init_keys(init_t *init)
+{
+    int          rc;
+    char         path[PATH_MAX];
+    struct stat  st;
+
+    snprintf(path, sizeof(path), "%s/keys", init->path);
+
+    if (lstat(path, &st) == -1) {
+        rc = make_keys(init, path);
+        if (rc != CLI_DONE) {
+            return rc;
+        }
+    }
+
+    return read_keys(init, path);
+}
+
+
+/*
+ * The folder of the logs.  One that is there is left as it is: it may be
+ * everybody's.
+ */
+
+static int
+init_log(init_t *init, const char *log)
+{
+    int           rc;
+    char          dir[PATH_MAX], *slash;
+    struct stat   st;
+
+    if (snprintf(dir, sizeof(dir), "%s", log) >= (int) sizeof(dir)) {
+        return cli_usage(init->cli, "--log is too long");
+    }
+
+    slash = strrchr(dir, '/');
+
+    if (log[0] != '/' || slash == NULL || slash == dir) {
+        return cli_usage(init->cli, "--log '%s' is no absolute path of files "
+                         "in a folder", log);
+    }
+
+    *slash = '\0';
+
+    if (strpbrk(dir, "*?[") != NULL) {
+        return cli_usage(init->cli, "--log '%s' has a pattern in its folder",
+                         log);
+    }
+
+    init->log_dir = cli_format(init->cli, "%s", dir);
+
+    if (stat(dir, &st) == 0) {
+        return CLI_DONE;
+    }
+
+    rc = make_parents(dir);
+
+    if (rc == CLI_DONE) {
+        rc = make_folder(init, dir, 0750, init->gid);
+    }
+
+    if (rc != CLI_DONE) {
+        cli_remedy("as root, or with --log 'DIR/*.log*'");
+    }
+
+    return rc;
+}
+
+
+/* Puts what differs from what is there. */
+
+static nxe_status_t
+put_meta(init_t *init, nxe_registry_txn_t *txn, const char *name,
+    const char *value, nxe_error_t *err)
+{
+    nxe_str_t     there;
+    nxe_status_t  rc;
+
+    rc = nxe_registry_meta(txn, name, init->cli->mem, &there, err);
+
+    if (rc == NXE_OK && nxe_str_eq(there, nxe_str_of(value))) {
+        return NXE_OK;
+    }
+
+    if (rc != NXE_OK && rc != NXE_DECLINED) {
+        return rc;
+    }
+
+    return nxe_registry_put_meta(txn, name, nxe_str_of(value), err);
+}
+
+
+static nxe_status_t
+put_all_meta(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
+{
+    init_t        *init;
+    nxe_status_t   rc;
+
+    init = ctx;
+
+    rc = put_meta(init, txn, "log", init->log, err);
+
+    if (rc == NXE_OK) {
+        rc = put_meta(init, txn, "group",
+                      init_group_name(init->cli, init->gid), err);
+    }
+
+    return rc;
+}
+
+
+/* The log files that an earlier init has set, else the default. */
+
+static const char *
+known_log(init_t *init, nxe_registry_t *reg)
+{
+    nxe_str_t            log;
+    nxe_registry_txn_t  *txn;
+
+    if (init->log != NULL) {
+        return init->log;
+    }
+
+    log = nxe_str(DEFAULT_LOG);
+
+    if (nxe_registry_begin(reg, &txn, NULL) == NXE_OK) {
+        (void) nxe_registry_meta(txn, "log", init->cli->mem, &log, NULL);
+        nxe_registry_end(txn);
+    }
+
+    return log.data;
+}
+
+
+static int
+init_registry(init_t *init)
+{
+    int              rc, published;
+    uint64_t         id;
+    nxe_error_t      err;
+    nxe_registry_t  *reg;
+
+    if (nxe_registry_create(init->path, &err) != NXE_OK) {
+        return cli_fail(&err);
+    }
+
+    rc = cli_registry_open(init->cli, 1, &reg);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    init->log = known_log(init, reg);
+
+    rc = init_log(init, init->log);
+
+    if (rc == CLI_DONE) {
+        rc = cli_registry_write(init->cli, reg, put_all_meta, init, &id,
+                                &published, &err) == NXE_OK
+             ? published : cli_fail(&err);
+    }
+
+    nxe_registry_close(reg);
+
+    return rc;
+}
+
+
+static int
+init_folders(init_t *init)
+{
+    int   rc;
+    char  registry[PATH_MAX];
+
+    snprintf(registry, sizeof(registry), "%s/registry", init->path);
+
+    if ((rc = make_parents(init->path)) != CLI_DONE
+        || (rc = make_folder(init, init->path, 0750, init->gid)) != CLI_DONE
+        || (rc = make_folder(init, registry, 0700, (gid_t) -1)) != CLI_DONE
+        || (rc = make_folder(init, init->serving, 0750, init->gid))
+           != CLI_DONE)
+    {
+        return rc;
+    }
+
+    if ((rc = fix_file(init, registry, "data.mdb", 0600, (gid_t) -1))
+        != CLI_DONE
+        || (rc = fix_file(init, registry, "lock.mdb", 0600, (gid_t) -1))
+           != CLI_DONE)
+    {
+        return rc;
+    }
+
+    return fix_serving(init);
+}
+
+
+/* One line of what is there now. */
+
+static void
+add_row(init_t *init, const char *name, const char *indent, int group)
+{
+    char         path[PATH_MAX];
+    struct stat  st;
+
+    snprintf(path, sizeof(path), "%s%s%s", init->path,
+             *name != '\0' ? "/" : "", name);
+
+    cli_cell(init->table, "%s%s", indent, *name != '\0' ? name : init->path);
+
+    if (lstat(path, &st) == -1) {
+        cli_cell(init->table, "-");
+        cli_cell(init->table, "-");
+        cli_cell(init->table, "not there");
+        return;
+    }
+
+    cli_cell(init->table, "%04o", (unsigned) st.st_mode & 07777);
+
+    if (group) {
+        cli_cell(init->table, "%s:%s", init_user_name(init->cli, st.st_uid),
+                 init_group_name(init->cli, st.st_gid));
+
+    } else {
+        cli_cell(init->table, "%s", init_user_name(init->cli, st.st_uid));
+    }
+
+    if (strcmp(name, "keys") == 0 && init->kid[0] != '\0') {
+        cli_cell(init->table, "key %s", init->kid);
+
+    } else {
+        cli_cell(init->table, "%s", "");
+    }
+}
+
+
+static int
+print_json(const init_t *init)
+{
+    nxe_buf_t  b;
+
+    nxe_buf_init(&b, 1 << 20);
+    nxe_buf_add(&b, nxe_str("{\"path\":"));
+    nxe_buf_add_json(&b, nxe_str_of(init->path));
+    nxe_buf_add(&b, nxe_str(",\"group\":"));
+    nxe_buf_add_json(&b, nxe_str_of(init_group_name(init->cli, init->gid)));
+    nxe_buf_add(&b, nxe_str(",\"key\":"));
+
+    if (init->kid[0] != '\0') {
+        nxe_buf_add_json(&b, nxe_str_of(init->kid));
+
+    } else {
+        nxe_buf_add(&b, nxe_str("null"));
+    }
+
+    nxe_buf_add(&b, nxe_str("}\n"));
+
+    return cli_print_json(&b);
+}
+
+
+static int
+print_result(init_t *init)
+{
+    if (init->cli->format == CLI_JSON) {
+        return print_json(init);
+    }
+
+    init->table = cli_table_new(init->cli, "llll", "PATH", "MODE", "OWNER",
+                                "NOTE");
+    cli_table_no_heads(init->table);
+
+    add_row(init, "", "", 1);
+    add_row(init, "registry", "  ", 0);
+    add_row(init, "serving", "  ", 1);
+    add_row(init, "keys", "  ", 0);
+
+    cli_table_print(init->table, stdout);
+
+    if (init->cli->dry_run) {
+        printf("dry run, group %s\n",
+               init_group_name(init->cli, init->gid));
+        return CLI_DONE;
+    }
+
+    cli_next(init->cli, "these lines in http of nginx.conf, nginx -t, reload");
+    cli_note(init->cli, "  experiment_registry %s;", init->path);
+    cli_note(init->cli, "  experiment_keys %s/keys;", init->path);
+    cli_note(init->cli, "  log_format experiment escape=none "
+             "'$experiment_json';");
+    cli_note(init->cli, "  access_log %s/experiment.log experiment "
+             "if=$experiment_on;", init->log_dir);
+
+    return CLI_DONE;
+}
+
+
+static int
+set_path(init_t *init)
+{
+    int     n;
+    size_t  len;
+
+    n = snprintf(init->path, sizeof(init->path), "%s", init->cli->registry);
+
+    if (n >= (int) sizeof(init->path)) {
+        return cli_usage(init->cli, "the registry's path is too long");
+    }
+
+    for (len = (size_t) n; len > 1 && init->path[len - 1] == '/'; len--) {
+        init->path[len - 1] = '\0';
+    }
+
+    snprintf(init->serving, sizeof(init->serving), "%s/serving", init->path);
+
+    return CLI_DONE;
+}
+
+
+static int
+cmd_init(cli_t *cli)
+{
+    int     rc;
+    init_t  init;
+
+    rc = cli_args(cli, 0, 0);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    memset(&init, 0, sizeof(init));
+    init.cli = cli;
+    init.log = cli_opt(cli, "log");
+
+    rc = set_path(&init);
+
+    if (rc == CLI_DONE) {
+        rc = init_group(cli, init.serving, &init.gid);
+    }
+
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    if (!cli->dry_run) {
+        if ((rc = init_folders(&init)) != CLI_DONE
+            || (rc = init_keys(&init)) != CLI_DONE
+            || (rc = init_registry(&init)) != CLI_DONE)
+        {
+            return rc;
+        }
+    }
+
+    return print_result(&init);
+}
+
+
+static const cli_opt_t  init_opts[] = {
+    { "group", 0, "G", 0, "the group of nginx's workers" },
+    { "log", 0, "GLOB", 0,
+      "the log files that analyze reads (" DEFAULT_LOG ")" },
+    { NULL, 0, NULL, 0, NULL }
+};
+
+const cli_command_t  cmd_init_command = {
+    "init", "", "makes the registry, the keys and the log folder",
+    CLI_OUTPUT | CLI_REGISTRY | CLI_WRITES, init_opts, cmd_init,
+    "Again, it repairs modes and publishes what is not published. The group\n"
+    "is by default that of the user line of \"nginx -T\", else www-data.\n"
+    "\n"
+    "  expctl init\n"
+    "  expctl init --group nginx --log '/srv/log/experiment-*.log*'\n"
+};

@@ -1,0 +1,66 @@
+/*
+ * The registry as commands use it: opened with a message where that fails,
+ * written and published in one go.
+ */
+
+#ifndef EXPCTL_REGISTRY_H
+#define EXPCTL_REGISTRY_H
+
+#include <nxe/registry.h>
+#include <nxe/transition.h>
+
+#include "cli/cli.h"
+
+/* CLI_DONE, or the exit code after a message. */
+int cli_registry_open(const cli_t *cli, int writer, nxe_registry_t **reg);
+
+/* Login user and host, label and message of the command line. */
+void cli_actor(const cli_t *cli, nxe_actor_t *actor);
+
+/*
+ * Finds an experiment; a name that is not there is CLI_USAGE with the nearest
+ * one.  The caller calls nxe_experiment_free() after CLI_DONE.
+ */
+int cli_experiment(const cli_t *cli, nxe_registry_txn_t *txn,
+    const char *name, nxe_experiment_t *e);
+
+/* What cli_experiment() says of a name that is not there. */
+int cli_no_experiment(const cli_t *cli, nxe_registry_txn_t *txn,
+    const char *name);
+
+/*
+ * The live experiments but for one, for nxe_transition_live(); memory of cli.
+ */
+nxe_status_t cli_live_others(const cli_t *cli, nxe_registry_txn_t *txn,
+    nxe_str_t but, const nxe_doc_t *const **docs, size_t *n,
+    nxe_error_t *err);
+
+/*
+ * One writing transaction, then its publication, also where nothing was
+ * written: what an earlier command did not get to publish is published now.
+ * With --dry-run all is undone.  *id is 0 where nothing was committed.
+ * The status is work()'s; 'published' is CLI_DONE or CLI_ENV after a message.
+ */
+nxe_status_t cli_registry_write(const cli_t *cli, nxe_registry_t *reg,
+    nxe_registry_work_pt work, void *ctx, uint64_t *id, int *published,
+    nxe_error_t *err);
+
+/* ", registry 813", ", dry run", or "". */
+const char *cli_written(const cli_t *cli, uint64_t id);
+
+/*
+ * Prints a refusal: the sentence and its "next:" to stderr, with -o json also
+ * {"experiment","why":[WORD],"message","next"} to stdout.  Returns the exit
+ * code of status.
+ */
+int cli_refused(const cli_t *cli, const char *name, nxe_status_t status,
+    const nxe_refusal_t *refusal);
+
+/* "ab, exposure 30 %", "rollout concise", "paused". */
+const char *cli_stage_text(const cli_t *cli, const nxe_state_t *state);
+
+/* "15 % join, nobody changes variant" */
+const char *cli_movement_text(const cli_t *cli,
+    const nxe_movement_t *movement);
+
+#endif /* EXPCTL_REGISTRY_H */

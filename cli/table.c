@@ -1,0 +1,329 @@
+/*
+ * Tables: for people, aligned; for programs, the same cells as CSV.
+ */
+
+#define _GNU_SOURCE
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define COLUMNS_MAX  32
+
+
+typedef struct {
+    const char         *text;
+    const char         *mark;       /* text in its colour, or NULL */
+} cell_t;
+
+struct cli_table_s {
+    const cli_t        *cli;
+    const char         *spec;
+    int                 ncols;
+    unsigned            no_heads:1;
+    cell_t              heads[COLUMNS_MAX];
+    cell_t             *cells;
+    size_t              n;
+    size_t              size;
+};
+
+
+cli_table_t *
+cli_table_new(const cli_t *cli, const char *spec, ...)
+{
+    int           i;
+    va_list       ap;
+    cli_table_t  *t;
+
+    t = nxe_calloc(cli->mem, sizeof(cli_table_t));
+    if (t == NULL) {
+        cli_error("out of memory");
+        exit(CLI_ENV);
+    }
+
+    t->cli = cli;
+    t->spec = spec;
+    t->ncols = (int) strlen(spec);
+
+    if (t->ncols > COLUMNS_MAX) {
+        t->ncols = COLUMNS_MAX;
+    }
+
+    va_start(ap, spec);
+    for (i = 0; i < t->ncols; i++) {
+        t->heads[i].text = va_arg(ap, const char *);
+    }
+    va_end(ap);
+
+    return t;
+}
+
+
+static void
+add_cell(cli_table_t *t, const char *text, const char *mark)
+{
+    size_t   size;
+    cell_t  *cells;
+
+    if (t->n == t->size) {
+        size = t->size == 0 ? 64 : t->size * 2;
+
+        cells = nxe_calloc(t->cli->mem, size * sizeof(cell_t));
+        if (cells == NULL) {
+            cli_error("out of memory");
+            exit(CLI_ENV);
+        }
+
+        if (t->n != 0) {
+            memcpy(cells, t->cells, t->n * sizeof(cell_t));
+        }
+
+        t->cells = cells;
+        t->size = size;
+    }
+
+    t->cells[t->n].text = text;
+    t->cells[t->n].mark = mark;
+    t->n++;
+}
+
+
+void
+cli_cell(cli_table_t *t, const char *fmt, ...)
+{
+    char     *s;
+    va_list   ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&s, fmt, ap) == -1) {
+        cli_error("out of memory");
+        exit(CLI_ENV);
+    }
+    va_end(ap);
+
+    cli_cell_str(t, nxe_str_of(s));
+    free(s);
+}
+
+
+void
+cli_cell_str(cli_table_t *t, nxe_str_t s)
+{
+    add_cell(t, cli_safe(t->cli, s), NULL);
+}
+
+
+void
+cli_cell_mark(cli_table_t *t, const char *word)
+{
+    add_cell(t, word, cli_mark(t->cli, word));
+}
+
+
+void
+cli_table_no_heads(cli_table_t *t)
+{
+    t->no_heads = 1;
+}
+
+
+/* Code points: cells are valid UTF-8 by now. */
+
+static int
+width_of(const char *s)
+{
+    int  n;
+
+    for (n = 0; *s != '\0'; s++) {
+        if (((unsigned char) *s & 0xc0) != 0x80) {
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+/* Columns of the terminal behind f, or 0 if it is none. */
+
+static int
+screen_width(FILE *f)
+{
+    int             n;
+    const char     *s;
+    struct winsize  ws;
+
+    if (!isatty(fileno(f))) {
+        return 0;
+    }
+
+    s = getenv("COLUMNS");
+    if (s != NULL) {
+        n = atoi(s);
+        if (n > 0) {
+            return n;
+        }
+    }
+
+    if (ioctl(fileno(f), TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0) {
+        return ws.ws_col;
+    }
+
+    return 80;
+}
+
+
+/* Prints text, cut to width with "..." where width is not 0. */
+
+static void
+print_cut(FILE *f, const cell_t *cell, int width)
+{
+    int          n;
+    const char  *p;
+
+    if (width <= 0 || width_of(cell->text) <= width) {
+        fputs(cell->mark != NULL ? cell->mark : cell->text, f);
+        return;
+    }
+
+    if (width < 4) {
+        width = 4;
+    }
+
+    for (n = 0, p = cell->text; *p != '\0'; p++) {
+        if (((unsigned char) *p & 0xc0) != 0x80 && n++ == width - 3) {
+            break;
+        }
+    }
+
+    fprintf(f, "%.*s...", (int) (p - cell->text), cell->text);
+}
+
+
+static void
+print_row(const cli_table_t *t, FILE *f, const cell_t *row, const int *widths,
+    int screen)
+{
+    int  i, n, at, pad;
+
+    for (n = t->ncols; n > 0 && row[n - 1].text[0] == '\0'; n--) { /* void */ }
+
+    for (i = 0, at = 0; i < n; i++) {
+        pad = widths[i] - width_of(row[i].text);
+
+        if (t->spec[i] == 'r') {
+            fprintf(f, "%*s", pad, "");
+        }
+
+        print_cut(f, &row[i], screen != 0 && i == t->ncols - 1
+                              && t->spec[i] == 'l' ? screen - at : 0);
+
+        if (i == n - 1) {
+            break;
+        }
+
+        if (t->spec[i] != 'r') {
+            fprintf(f, "%*s", pad, "");
+        }
+
+        fputs("  ", f);
+        at += widths[i] + 2;
+    }
+
+    fputc('\n', f);
+}
+
+
+/*
+ * A spreadsheet takes text that begins like this for a formula, which may
+ * call out; an apostrophe in front keeps it text.
+ */
+
+static void
+print_csv_cell(FILE *f, const char *s, int text)
+{
+    const char  *p;
+
+    if (strpbrk(s, ",\"\r\n") == NULL
+        && !(text && *s != '\0' && strchr("=+-@\t\r", *s) != NULL))
+    {
+        fputs(s, f);
+        return;
+    }
+
+    fputc('"', f);
+
+    if (text && strchr("=+-@\t\r", *s) != NULL) {
+        fputc('\'', f);
+    }
+
+    for (p = s; *p != '\0'; p++) {
+        if (*p == '"') {
+            fputc('"', f);
+        }
+        fputc(*p, f);
+    }
+
+    fputc('"', f);
+}
+
+
+static void
+print_csv_row(const cli_table_t *t, FILE *f, const cell_t *row)
+{
+    int  i;
+
+    for (i = 0; i < t->ncols; i++) {
+        if (i > 0) {
+            fputc(',', f);
+        }
+        print_csv_cell(f, row[i].text, t->spec[i] == 'l');
+    }
+
+    fputc('\n', f);
+}
+
+
+void
+cli_table_print(cli_table_t *t, FILE *f)
+{
+    int     i, w, screen, widths[COLUMNS_MAX];
+    size_t  n;
+
+    if (t->cli->format == CLI_CSV) {
+        print_csv_row(t, f, t->heads);
+
+        for (n = 0; n + (size_t) t->ncols <= t->n; n += (size_t) t->ncols) {
+            print_csv_row(t, f, &t->cells[n]);
+        }
+
+        return;
+    }
+
+    for (i = 0; i < t->ncols; i++) {
+        widths[i] = t->no_heads ? 0 : width_of(t->heads[i].text);
+    }
+
+    for (n = 0; n < t->n; n++) {
+        i = (int) (n % (size_t) t->ncols);
+        w = width_of(t->cells[n].text);
+
+        if (w > widths[i]) {
+            widths[i] = w;
+        }
+    }
+
+    screen = screen_width(f);
+
+    if (!t->no_heads) {
+        print_row(t, f, t->heads, widths, screen);
+    }
+
+    for (n = 0; n + (size_t) t->ncols <= t->n; n += (size_t) t->ncols) {
+        print_row(t, f, &t->cells[n], widths, screen);
+    }
+}

@@ -1,0 +1,167 @@
+/*
+ * From the registry to the serving copy.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <nxe/arena.h>
+
+#include "nxe_registry_int.h"
+
+
+/* 1 if the copy in force is that of the transaction, and all of it there. */
+
+static int
+is_published(const char *dir, uint64_t txn, const char *head)
+{
+    char           path[PATH_MAX + 64];
+    struct stat    st;
+    nxe_current_t  current;
+
+    if (nxe_current_read(dir, &current, NULL) != NXE_OK
+        || current.txn != txn || strcmp(current.head, head) != 0)
+    {
+        return 0;
+    }
+
+    snprintf(path, sizeof(path), "%s/%s", dir, current.file);
+
+    if (lstat(path, &st) == -1 || (uint64_t) st.st_size != current.size) {
+        return 0;
+    }
+
+    snprintf(path, sizeof(path), "%s/generation", dir);
+
+    return lstat(path, &st) == 0 && st.st_size == sizeof(uint64_t);
+}
+
+
+static nxe_status_t
+add_all(nxe_registry_txn_t *txn, nxe_publish_t *publish,
+    const nxe_mem_t *mem, nxe_published_t *done, nxe_error_t *err)
+{
+    size_t            i, n;
+    nxe_str_t        *names;
+    nxe_error_t       one;
+    nxe_status_t      rc;
+    nxe_experiment_t  e;
+
+    rc = nxe_registry_names(txn, mem, &names, &n, err);
+
+    for (i = 0; rc == NXE_OK && i < n; i++) {
+        rc = nxe_registry_get(txn, names[i], mem, &e, &one);
+
+        if (rc == NXE_INVALID || rc == NXE_DECLINED) {
+            done->left_out++;
+            rc = NXE_OK;
+
+            if (err != NULL) {
+                *err = one;
+                err->status = NXE_OK;
+            }
+
+            continue;
+        }
+
+        if (rc != NXE_OK) {
+            return nxe_fail(err, rc, "%s", one.text);
+        }
+
+        rc = nxe_publish_add(publish, e.doc, e.tree, &e.state, err);
+        nxe_experiment_free(&e);
+    }
+
+    return rc;
+}
+
+
+/* Under the lock of the publication: what is read now is the newest. */
+
+static nxe_status_t
+publish_locked(nxe_registry_txn_t *txn, const char *dir,
+    nxe_publish_t *publish, nxe_published_t *done, nxe_error_t *err)
+{
+    char          head[NXE_HEAD_LEN + 1];
+    nxe_arena_t  *arena;
+    nxe_status_t  rc;
+
+    done->txn = nxe_registry_txn_id(txn);
+
+    rc = nxe_registry_head(txn, head, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    if (is_published(dir, done->txn, head)) {
+        return NXE_OK;
+    }
+
+    arena = nxe_arena_new();
+    if (arena == NULL) {
+        return nxe_fail(err, NXE_NOMEM, "out of memory");
+    }
+
+    rc = add_all(txn, publish, nxe_arena_mem(arena), done, err);
+
+    if (rc == NXE_OK) {
+        rc = nxe_publish_commit(publish, done->txn, head,
+                                done->left_out ? NULL : err);
+
+        if (rc != NXE_OK && done->left_out) {
+            nxe_fail(err, rc, "cannot publish to '%s'", dir);
+        }
+    }
+
+    done->written = rc == NXE_OK;
+    nxe_arena_free(arena);
+
+    return rc;
+}
+
+
+nxe_status_t
+nxe_registry_publish(nxe_registry_t *reg, nxe_published_t *done,
+    nxe_error_t *err)
+{
+    char                 dir[PATH_MAX];
+    struct stat          st;
+    nxe_status_t         rc;
+    nxe_publish_t       *publish;
+    nxe_published_t      result;
+    nxe_registry_txn_t  *txn;
+
+    memset(&result, 0, sizeof(result));
+
+    snprintf(dir, sizeof(dir), "%s/serving", reg->path);
+
+    /* the folder's group is that of the workers: "init" gave it */
+
+    if (lstat(dir, &st) == -1 || !S_ISDIR(st.st_mode)) {
+        return nxe_fail(err, NXE_IO, "there is no folder '%s': expctl init "
+                        "makes it", dir);
+    }
+
+    rc = nxe_publish_begin(dir, st.st_gid, &publish, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    rc = nxe_registry_begin(reg, &txn, err);
+
+    if (rc == NXE_OK) {
+        rc = publish_locked(txn, dir, publish, &result, err);
+        nxe_registry_end(txn);
+    }
+
+    nxe_publish_free(publish);
+
+    if (rc == NXE_OK) {
+        *done = result;
+    }
+
+    return rc;
+}

@@ -1,0 +1,183 @@
+#!/usr/bin/perl
+# Directives: what nginx -t accepts, what it refuses and what it says.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Edge;
+
+my $e = Edge->new;
+$e->init;
+
+my $registry = 'experiment_registry "%%REGISTRY%%";';
+my $keys = 'experiment_keys "%%KEYS%%";';
+my $both = "$registry $keys";
+my $up = 'upstream a { server 127.0.0.1:1; } upstream b { server 127.0.0.1:1; }';
+
+# [ what, http level, location level, undef or what nginx says ]
+my @rows = (
+    [ 'nothing of ours', '', '', undef ],
+    [ 'registry and keys', $both, '', undef ],
+    [ 'registry required', qq{experiment_registry "%%REGISTRY%%" required;
+      $keys}, '', undef ],
+    [ 'registry without keys', $registry, '', qr/experiment_keys/ ],
+    [ 'experiment without registry', '', 'experiment on;',
+      qr/experiment_registry/ ],
+    [ 'experiment off without registry', '', 'experiment off;', undef ],
+    [ 'registry twice', "$registry $both", '', qr/duplicate/ ],
+    [ 'keys twice', "$both $keys", '', qr/duplicate/ ],
+    [ 'registry in a location', $both, $registry, qr/not allowed here/ ],
+    [ 'registry with another word', qq{experiment_registry "%%REGISTRY%%" x;
+      $keys}, '', qr/experiment_registry|invalid/ ],
+    [ 'keys that are not there',
+      qq{$registry experiment_keys "%%DIR%%/none";}, '', qr/none/ ],
+    [ 'keys that are no keys',
+      qq{$registry experiment_keys "%%DIR%%/bad.keys";}, '', qr/bad\.keys/ ],
+    [ 'keys that others may write',
+      qq{$registry experiment_keys "%%DIR%%/open.keys";}, '',
+      qr/open\.keys/ ],
+    [ 'keys by a symlink',
+      qq{$registry experiment_keys "%%DIR%%/link.keys";}, '',
+      qr/link\.keys/ ],
+
+    [ 'experiment_poll', "$both experiment_poll 1s;", '', undef ],
+    [ 'experiment_poll no time', "$both experiment_poll x;", '',
+      qr/experiment_poll/ ],
+    [ 'experiment_poll twice',
+      "$both experiment_poll 1s; experiment_poll 1s;", '', qr/duplicate/ ],
+
+    [ 'experiment on', $both, 'experiment on;', undef ],
+    [ 'experiment layer=', $both, 'experiment layer=chat layer=b;', undef ],
+    [ 'experiment names', $both, 'experiment a b.c-d;', undef ],
+    [ 'experiment without a value', $both, 'experiment;',
+      qr/invalid number of arguments/ ],
+    [ 'experiment on and more', $both, 'experiment on a;', qr/experiment/ ],
+    [ 'experiment off and more', $both, 'experiment a off;',
+      qr/experiment/ ],
+    [ 'experiment of a bad name', $both, 'experiment a/b;', qr{a/b} ],
+    [ 'experiment of an empty layer', $both, 'experiment layer=;',
+      qr/layer=/ ],
+    [ 'experiment twice', $both, 'experiment a; experiment b;',
+      qr/duplicate/ ],
+    [ 'experiment in if', $both, 'if ($arg_a) { experiment on; }',
+      qr/not allowed here/ ],
+    [ 'experiment at http and server', "$both experiment on;", '', undef ],
+
+    [ 'experiment_step', $both, 'experiment_step answer;', undef ],
+    [ 'experiment_step by a variable', $both, 'experiment_step $arg_step;',
+      undef ],
+    [ 'experiment_step of a bad name', $both, 'experiment_step a/b;',
+      qr{a/b} ],
+    [ 'experiment_step of an unknown variable', $both,
+      'experiment_step $nothing_here;', qr/nothing_here/ ],
+    [ 'experiment_step twice', $both,
+      'experiment_step a; experiment_step b;', qr/duplicate/ ],
+
+    [ 'experiment_dialect', $both, 'experiment_dialect openai_chat;', undef ],
+    [ 'experiment_dialect auto', $both, 'experiment_dialect auto;', undef ],
+    [ 'experiment_dialect json', $both, 'experiment_dialect json;', undef ],
+    [ 'experiment_dialect that is not built', $both,
+      'experiment_dialect anthropic;', qr/anthropic/ ],
+    [ 'experiment_dialect unknown', $both, 'experiment_dialect x;',
+      qr/"x"/ ],
+
+    [ 'experiment_body', $both, 'experiment_body off;', undef ],
+    [ 'experiment_body apply', $both, 'experiment_body apply;', undef ],
+    [ 'experiment_body unknown', $both, 'experiment_body on;', qr/"on"/ ],
+
+    [ 'experiment_upstream', "$both $up", 'experiment_upstream a b;
+      proxy_pass http://$experiment_upstream;', undef ],
+    [ 'experiment_upstream of no upstream block', "$both $up",
+      'experiment_upstream a c;', qr/"c"/ ],
+    [ 'experiment_upstream before its upstream block', $both,
+      'experiment_upstream late;', undef ],
+    [ 'experiment_upstream twice', "$both $up",
+      'experiment_upstream a; experiment_upstream b;', qr/duplicate/ ],
+    [ '$experiment_upstream and experiment_upstream nowhere', "$both $up",
+      'proxy_pass http://$experiment_upstream;', qr/experiment_upstream/ ],
+    [ 'variables in maps', "$both map \$experiment_variant_tone \$m { a b; }",
+      'add_header X $m$experiment_model$experiment_assignments;', undef ],
+    [ 'a variable that does not exist', $both,
+      'add_header X $experiment_nothing;', qr/experiment_nothing/ ],
+
+    # What is not built does not exist.
+    [ 'a directive of a later part', $both, 'experiment_scope x;',
+      qr/unknown directive/ ],
+);
+
+my $key = $e->read_file('edge/keys');
+$e->file('bad.keys', "not a key\n", 0600);
+$e->file('open.keys', $key, 0666);
+symlink $e->registry . '/keys', $e->dir . '/link.keys';
+
+for my $row (@rows) {
+    my ($text, $http, $location, $want) = @$row;
+    my ($rc, $out) = $e->test_conf(<<"EOC");
+%%MAIN%%
+http {
+    %%TEMP%%
+    access_log off;
+    $http
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        location / { $location }
+    }
+    upstream late { server 127.0.0.1:1; }
+}
+EOC
+
+    if (defined $want) {
+        isnt($rc, 0, "$text - refused");
+        like($out, qr/\[emerg\]/, "$text - emerg");
+        like($out, $want, "$text - says what");
+
+    } else {
+        is($rc, 0, "$text - accepted") or diag($out);
+    }
+}
+
+# nginx -t creates nothing.
+my @left = grep { !/nginx-t\.err|nginx\.conf|error\.log|nginx\.pid/ }
+    map { s{.*/}{}r } glob $e->dir . '/edge/serving/*';
+my @again = map { s{.*/}{}r } glob $e->dir . '/edge/serving/*';
+is("@left", "@again", 'nginx -t leaves the registry alone');
+
+# Lists replace, they are not added to.
+$e->upstream(reply => sub { return { body => '{}' } });
+$e->apply(map { qq({"name":"$_","layer":"$_","unit":"header:X-Id","variants":)
+    . qq([{"name":"c"},{"name":"b","headers":{"request":{"set":)
+    . qq({"X-$_":"1"}}}}]}) } 'a', 'b');
+$e->must('stage', $_, 'ab') for 'a', 'b';
+$e->run(<<'EOC');
+%%MAIN%%
+http {
+    %%HTTP%%
+    experiment a;
+    upstream up { server 127.0.0.1:%%PORT_UP%%; }
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        location / { proxy_pass http://up; }
+        location /b { experiment b; proxy_pass http://up; }
+        location /off { experiment off; proxy_pass http://up; }
+    }
+}
+EOC
+
+$e->get('/', 'X-Id', 'u');
+is(names(), 'a', 'inherited');
+$e->get('/b', 'X-Id', 'u');
+is(names(), 'b', 'replaced');
+$e->get('/off', 'X-Id', 'u');
+$e->get('/', 'X-Id', 'u');
+is($e->log_next->{uri}, '/', 'switched off');
+
+
+sub names {
+    return join ' ', map { $_->{name} } @{ $e->log_next->{experiments} };
+}
+
+$e->done;

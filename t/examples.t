@@ -1,0 +1,235 @@
+#!/usr/bin/perl
+# Each file of conf.examples starts as it stands, with its local files
+# replaced, and carries a request.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Edge;
+
+my $dir = "$FindBin::Bin/../conf.examples";
+my @hosts = qw(api.openai.com api.mistral.ai);
+
+my %run = (
+    'openai.conf' => \&openai,
+    'steps.conf' => \&steps,
+    'providers.conf' => \&providers,
+    'log.conf' => \&log_example,
+);
+
+my %local = map { $_ => 1 } qw(local.conf local-http.conf local-log.conf
+                               local-server.conf);
+my @files = grep { !$local{$_} } map { m{([^/]+)\z} } glob "$dir/*.conf";
+is(join(' ', sort @files), join(' ', sort keys %run),
+   'each example is tried');
+
+my $e = Edge->new;
+
+$e->upstream(name => 'OPENAI');
+$e->upstream(name => 'MISTRAL');
+$e->init;
+certificate();
+
+# The providers of this test: TLS in front of the recording upstreams.
+sub tls {
+    my ($name) = @_;
+
+    return qq{
+        server {
+            listen 127.0.0.1:%%PORT_TLS_$name%% ssl;
+            ssl_certificate %%DIR%%/provider.crt;
+            ssl_certificate_key %%DIR%%/provider.key;
+            access_log off;
+            proxy_buffering off;
+            proxy_set_header Host \$http_host;
+            proxy_set_header X-Sni \$ssl_server_name;
+            location / { proxy_pass http://127.0.0.1:%%PORT_$name%%; }
+        }
+    };
+}
+
+$e->file('local.conf', $e->fill('%%MAIN%%'));
+$e->file('local-server.conf', $e->fill('listen 127.0.0.1:%%PORT%%;'));
+$e->file('local-log.conf', $e->fill(
+    'access_log "%%DIR%%/log/experiment.log" experiment if=$experiment_on;'));
+$e->file('local-http.conf', $e->fill('
+    %%TEMP%%
+    experiment_registry "%%REGISTRY%%";
+    experiment_keys "%%KEYS%%";
+    experiment_poll 20ms;
+    upstream openai_pool { server 127.0.0.1:%%PORT_TLS_OPENAI%%; keepalive 4; }
+    upstream mistral_pool { server 127.0.0.1:%%PORT_TLS_MISTRAL%%; }
+    proxy_ssl_verify on;
+    proxy_ssl_trusted_certificate "%%DIR%%/provider.crt";
+    map "" $openai_key { default "key-of-openai"; }
+    map "" $mistral_key { default "key-of-mistral"; }
+    server {
+        listen 127.0.0.1:%%PORT_CONTROL%%;
+        access_log off;
+        location = /txn {
+            experiment none.of.the.tests;
+            return 200 "$pid $experiment_registry_txn";
+        }
+    }
+    ' . tls('OPENAI') . tls('MISTRAL')));
+
+for my $json (glob "$dir/*.json") {
+    my ($rc, $out, $err) = $e->expctl('apply', '-f', $json);
+    is($rc, 0, "apply $json") or diag($err);
+}
+
+for my $name (sort keys %run) {
+    subtest $name => sub {
+        my $text = $e->read_file("$dir/$name");
+
+        like($text, qr/\A(?:#.*\n|\n)*include local\.conf;\n/,
+             'starts with the local file');
+        $e->file($name, $text);
+        $e->{conf_path} = $e->dir . "/$name";
+        $e->start;
+        $e->sync;
+        $e->log_skip;
+        $run{$name}->();
+        $e->stop;
+    };
+}
+
+# The files that were replaced are checked too, as far as that needs neither
+# root's paths nor the network.
+for my $name (sort keys %local) {
+    like($e->read_file("$dir/$name"), qr/\S/, "$name is there");
+}
+
+$e->done;
+
+
+sub certificate {
+    my $names = join ',', map { "DNS:$_" } @hosts;
+    my $d = $e->dir;
+
+    system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test"
+           . " -addext subjectAltName=$names -keyout $d/provider.key"
+           . " -out $d/provider.crt >/dev/null 2>&1") == 0
+        or die "openssl req failed\n";
+}
+
+
+sub chat {
+    my ($unit, @headers) = @_;
+
+    return $e->post('/v1/chat/completions',
+        '{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}]}',
+        'X-Conversation-Id', $unit, @headers);
+}
+
+
+# The first of a few units that expctl says gets a variant.
+
+sub unit_of {
+    my ($experiment, $variant) = @_;
+
+    for my $i (1 .. 200) {
+        my $out = $e->must('assign', $experiment, "c-$i", '-o', 'json');
+        return "c-$i" if $out =~ /"variant":"$variant"/;
+    }
+
+    die "no unit of $experiment/$variant\n";
+}
+
+
+sub openai {
+    $e->stage('tone', 'ab', '--exposure', '1');
+    my $unit = unit_of('tone', 'concise');
+
+    is(chat($unit)->{status}, 200, 'a chat is answered');
+
+    my $got = $e->received('OPENAI');
+    is($got->json->{temperature}, 0.2, 'temperature as the variant says');
+    is($got->json->{messages}[0]{role}, 'system', 'system prompt in front');
+    is($got->header('X-Sni'), 'api.openai.com', 'TLS with the right name');
+    is($got->header('Host'), 'api.openai.com', 'Host is the provider');
+
+    my $line = $e->log_next;
+    is($line->{experiments}[0]{variant}, 'concise', 'logged');
+
+    my $r = $e->post('/v1/chat/completions',
+        '{"stream":true,"messages":[]}', 'X-Conversation-Id', $unit);
+    like($r->{body}, qr/data: \[DONE\]/, 'an event stream comes through');
+    $e->received('OPENAI');
+}
+
+
+sub steps {
+    $e->stage('triage-model', 'ab', '--exposure', '1');
+    $e->stage('answer-style', 'ab', '--exposure', '1');
+
+    my $small = unit_of('triage-model', 'small');
+    my $r = chat($small, 'X-Task', 'classify');
+    is($r->{status}, 200, 'classifier - answered');
+    is($e->received('OPENAI')->json->{model}, 'gpt-4o-mini',
+       'classifier - model of the variant');
+    is($e->log_next->{step}, 'classifier', 'classifier - step logged');
+    like($r->header('X-Variants'), qr{triage-model/small},
+         'assignments for the application');
+
+    my $short = unit_of('answer-style', 'short');
+    is(chat($short)->{status}, 200, 'answer - answered');
+    my $got = $e->received('OPENAI')->json;
+    is($got->{max_tokens}, 300, 'answer - max_tokens of the variant');
+    is($got->{model}, 'gpt-4o', 'answer - model untouched');
+    is($e->log_next->{step}, 'answer', 'answer - step logged');
+}
+
+
+sub providers {
+    $e->stage('provider', 'ab', '--exposure', '1');
+
+    is(chat(unit_of('provider', 'control'))->{status}, 200,
+       'control - answered');
+    my $got = $e->received('OPENAI');
+    is($got->header('Host'), 'api.openai.com', 'control - host');
+    is($got->header('Authorization'), 'Bearer key-of-openai',
+       'control - key');
+    is($got->header('X-Sni'), 'api.openai.com', 'control - TLS name');
+    is($got->json->{model}, 'gpt-4o', 'control - model');
+
+    is(chat(unit_of('provider', 'mistral'))->{status}, 200,
+       'treatment - answered');
+    $got = $e->received('MISTRAL');
+    is($got->header('Host'), 'api.mistral.ai', 'treatment - host');
+    is($got->header('Authorization'), 'Bearer key-of-mistral',
+       'treatment - key');
+    is($got->header('X-Sni'), 'api.mistral.ai', 'treatment - TLS name');
+    is($got->json->{model}, 'mistral-large-latest', 'treatment - model');
+
+    my ($control, $treatment) = $e->log_next(2);
+    is($treatment->{upstream}, 'mistral_pool', 'upstream logged');
+}
+
+
+sub log_example {
+    my $r = chat('c-1');
+
+    is($e->get('/healthz')->{status}, 204, 'a location without experiments');
+
+    my $line = $e->log_next;
+    is($line->{id}, $r->header('X-Request-Id'), 'the id joins both logs');
+    is($line->{uri}, '/v1/chat/completions', 'uri');
+
+    my $raw = $e->read_file('log/experiment.log');
+    unlike($raw, qr/\\x22/, 'quotes are not escaped');
+    unlike($raw, qr/healthz/, 'what is bound to nothing is not logged');
+
+    # Rotation, as logrotate does it.
+    my $old = $e->dir . '/log/experiment.log';
+    rename $old, "$old.1" or die "rename: $!\n";
+    kill USR1 => $e->{nginx};
+    ok($e->wait_for(sub { -e $old }), 'rotation - the log is reopened');
+    chat('c-1');
+    $e->log_skip('none');
+    ok($e->wait_for(sub { $e->log_lines == 1 }), 'rotation - and written');
+}

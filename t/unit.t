@@ -1,0 +1,72 @@
+#!/usr/bin/perl
+# Runs the unit tests of lib/ and folds their TAP: a subtest for each binary.
+
+use strict;
+use warnings;
+
+use FindBin;
+use Test::More;
+
+my $build = $ENV{EDGE_BUILD} // "$FindBin::Bin/../build";
+my %built = map { m{([^/]+)\z} => $_ } grep { -x } glob "$build/unit/test_*";
+my @wanted = map { m{([^/]+)\.c\z} } glob "$FindBin::Bin/unit/test_*.c";
+
+$ENV{CMOCKA_MESSAGE_OUTPUT} = 'TAP';
+$ENV{ASAN_OPTIONS} //= 'detect_leaks=1:abort_on_error=0';
+$ENV{UBSAN_OPTIONS} //= 'print_stacktrace=1:halt_on_error=1';
+
+ok(scalar @wanted, 'there are unit tests');
+
+for my $name (@wanted) {
+    subtest $name => sub { fold($name) };
+}
+
+done_testing();
+
+
+sub fold {
+    my ($name) = @_;
+
+    if (!$built{$name}) {
+        fail("$name is built");
+        return;
+    }
+
+    my $pid = open my $out, '-|';
+    die "cannot fork: $!\n" unless defined $pid;
+
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        exec $built{$name} or exit 127;
+    }
+
+    my ($plan, $n, $failed, @rest) = (undef, 0, 0);
+
+    # What cmocka has to say about a failed test comes after it.
+    while (my $line = <$out>) {
+        chomp $line;
+
+        if ($line =~ /^1\.\.(\d+)/) {
+            $plan += $1;
+
+        } elsif ($line =~ /^(not )?ok \d+(?:\s*-)?\s*(.*)/) {
+            my $text = $2;
+            $failed = defined $1;
+            $n++;
+            ok(!$failed, $text);
+            @rest = ();
+
+        } elsif ($failed) {
+            diag($line);
+
+        } else {
+            push @rest, $line;
+        }
+    }
+
+    close $out;
+    my $status = $?;
+
+    is($n, $plan, 'as many tests as planned');
+    is($status, 0, 'exit') or $failed or diag(join "\n", @rest);
+}
