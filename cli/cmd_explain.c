@@ -22,7 +22,7 @@ typedef struct {
     attrs_t             attrs;
     nxe_request_t       request;
     nxe_assignment_t    a;
-    unsigned            has_unit:1;
+    int                 has_unit;
     nxe_buf_t           out;
 } explain_t;
 
@@ -431,7 +431,7 @@ text_effect(explain_t *x, uint32_t step, const char *key, nxe_str_t value,
     name = x->doc->steps[step].name;
 
     printf("%.*s.%s  %s%s  from %.*s\n", (int) name.len, name.data, key,
-           value.data != NULL ? cli_safe(x->cli, value) : "removed",
+           value.data != NULL ? subject_excerpt(x->cli, value) : "removed",
            if_absent ? ", when absent" : "",
            (int) x->doc->variants[from].name.len,
            x->doc->variants[from].name.data);

@@ -11,6 +11,8 @@
 
 #include "cli/subject.h"
 
+#define EXCERPT  60
+
 
 int
 subject_load(const cli_t *cli, const char *name, subject_t *s)
@@ -350,4 +352,25 @@ attrs_request(attrs_t *attrs, nxe_request_t *r)
     }
 
     return CLI_DONE;
+}
+
+
+const char *
+subject_excerpt(const cli_t *cli, nxe_str_t value)
+{
+    int        n;
+    size_t     i;
+    nxe_str_t  s;
+
+    s = value;
+
+    for (i = 0, n = 0; i < value.len; i++) {
+        if (((unsigned char) value.data[i] & 0xc0) != 0x80 && n++ == EXCERPT)
+        {
+            s.len = i;
+            return cli_format(cli, "%s...", cli_safe(cli, s));
+        }
+    }
+
+    return cli_safe(cli, s);
 }

@@ -86,5 +86,10 @@ const attr_t *attrs_header(const attrs_t *attrs, nxe_str_t lower, size_t *n);
  */
 int attrs_request(attrs_t *attrs, nxe_request_t *r);
 
+/*
+ * A value for people: its first 60 code points, made safe; memory of cli.
+ */
+const char *subject_excerpt(const cli_t *cli, nxe_str_t value);
+
 
 #endif /* EXPCTL_SUBJECT_H */

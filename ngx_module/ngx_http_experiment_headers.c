@@ -35,7 +35,7 @@ static ngx_http_header_t *ngx_http_experiment_known(ngx_http_request_t *r,
 static ngx_int_t ngx_http_experiment_drop_request(ngx_http_request_t *r,
     nxe_str_t lower, ngx_table_elt_t *keep);
 static ngx_int_t ngx_http_experiment_cut(ngx_http_request_t *r,
-    ngx_list_part_t *part, ngx_uint_t i);
+    ngx_list_part_t *prev, ngx_list_part_t *part, ngx_uint_t i);
 static ngx_int_t ngx_http_experiment_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_experiment_response_header(ngx_http_request_t *r,
     const nxe_header_t *edit, u_char *code);
@@ -180,7 +180,7 @@ ngx_http_experiment_known(ngx_http_request_t *r, nxe_str_t lower)
 
 /*
  * Takes all headers of a name but one out of the list: proxy does not honour
- * hash = 0 on request headers.  Slots point into the list, so nothing moves.
+ * hash = 0 on request headers.
  */
 
 static ngx_int_t
@@ -188,27 +188,31 @@ ngx_http_experiment_drop_request(ngx_http_request_t *r, nxe_str_t lower,
     ngx_table_elt_t *keep)
 {
     ngx_uint_t          i;
-    ngx_list_part_t    *part;
+    ngx_list_part_t    *part, *prev;
     ngx_table_elt_t    *h;
     ngx_http_header_t  *hh;
+
+again:
+
+    prev = NULL;
 
     for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (h[i].key.len != lower.len || &h[i] == keep
-                || ngx_memcmp(h[i].lowcase_key, lower.data, lower.len) != 0)
+            if (h[i].key.len == lower.len && &h[i] != keep
+                && ngx_memcmp(h[i].lowcase_key, lower.data, lower.len) == 0)
             {
-                continue;
-            }
+                if (ngx_http_experiment_cut(r, prev, part, i) != NGX_OK) {
+                    return NGX_ERROR;
+                }
 
-            if (ngx_http_experiment_cut(r, part, i) != NGX_OK) {
-                return NGX_ERROR;
+                goto again;
             }
-
-            break;              /* what was behind it is the next part */
         }
+
+        prev = part;
     }
 
     hh = keep == NULL ? ngx_http_experiment_known(r, lower) : NULL;
@@ -221,51 +225,67 @@ ngx_http_experiment_drop_request(ngx_http_request_t *r, nxe_str_t lower,
 }
 
 
-/* Splits a list part around its element i. */
+/*
+ * Takes element i out of a list part.  Nothing moves, since the slots of
+ * headers_in point into the list; and no part but the first is left empty,
+ * since nginx's loops take a part's first element unseen.
+ */
 
 static ngx_int_t
-ngx_http_experiment_cut(ngx_http_request_t *r, ngx_list_part_t *part,
-    ngx_uint_t i)
+ngx_http_experiment_cut(ngx_http_request_t *r, ngx_list_part_t *prev,
+    ngx_list_part_t *part, ngx_uint_t i)
 {
     ngx_list_t       *list;
-    ngx_list_part_t  *rest, *fresh;
+    ngx_list_part_t  *rest;
 
     list = &r->headers_in.headers;
 
-    rest = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
-    if (rest == NULL) {
-        return NGX_ERROR;
-    }
+    if (i == 0) {
+        part->elts = (ngx_table_elt_t *) part->elts + 1;
+        part->nelts--;
 
-    rest->elts = (ngx_table_elt_t *) part->elts + i + 1;
-    rest->nelts = part->nelts - i - 1;
-    rest->next = part->next;
+    } else if (i == part->nelts - 1) {
+        part->nelts--;
 
-    if (list->last == part) {
-
-        /* ngx_list_push() takes the last part for one of list->nalloc */
-
-        fresh = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
-        if (fresh == NULL) {
+    } else {
+        rest = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
+        if (rest == NULL) {
             return NGX_ERROR;
         }
 
-        fresh->elts = ngx_palloc(r->pool, list->nalloc * list->size);
-        if (fresh->elts == NULL) {
-            return NGX_ERROR;
+        rest->elts = (ngx_table_elt_t *) part->elts + i + 1;
+        rest->nelts = part->nelts - i - 1;
+        rest->next = part->next;
+
+        part->nelts = i;
+        part->next = rest;
+
+        if (list->last == part) {
+            list->last = rest;
         }
-
-        fresh->nelts = 0;
-        fresh->next = NULL;
-
-        rest->next = fresh;
-        list->last = fresh;
     }
 
-    part->nelts = i;
-    part->next = rest;
+    if (part->nelts == 0 && prev != NULL) {
+        prev->next = part->next;
 
-    return NGX_OK;
+        if (list->last == part) {
+            list->last = prev;
+        }
+    }
+
+    /*
+     * ngx_list_push() believes that the last part has room for list->nalloc
+     * elements, which is no longer so: let it take the part for full.
+     */
+
+    if (list->last->nelts != 0) {
+        list->nalloc = list->last->nelts;
+        return NGX_OK;
+    }
+
+    list->last->elts = ngx_palloc(r->pool, list->nalloc * list->size);
+
+    return list->last->elts != NULL ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -189,7 +189,8 @@ SKIP: {
 sub tty {
     my ($args, $env) = @_;
 
-    my $text = `TERM=xterm script -qec '@{[$env // '']} $expctl $args' /dev/null </dev/null`;
+    my $command = ($env // '') . " $expctl $args";
+    my $text = `TERM=xterm script -qec '$command' /dev/null </dev/null`;
     $text =~ s/\r//g;
 
     return $text;

@@ -1,0 +1,542 @@
+/*
+ * DESIGN, Body override: where a parameter goes, in bytes.
+ */
+
+#include "unit.h"
+
+#include <nxe/buf.h>
+#include <nxe/dialect.h>
+
+
+#define JSON    NXE_DIALECT_JSON
+#define CHAT    NXE_DIALECT_OPENAI_CHAT
+#define ABSENT  1
+
+
+static nxe_status_t
+collect(void *ctx, nxe_str_t slice)
+{
+    return nxe_buf_add(ctx, slice);
+}
+
+
+typedef struct {
+    nxe_dialect_t   dialect;
+    nxe_param_t     param;
+    const char     *bytes;
+    int             if_absent;
+    const char     *in;
+    nxe_code_t      code;
+    const char     *out;            /* NULL: as it was */
+    const char     *why;
+} plan_row_t;
+
+#define SYS  "{\"role\":\"system\",\"content\":\"S\"}"
+#define USR  "{\"role\":\"user\",\"content\":\"hi\"}"
+
+static const plan_row_t  plan_rows[] = {
+
+    /* a top-level member of its own name */
+
+    { JSON, NXE_TEMPERATURE, "0.3", 0, "{}", NXE_CODE_APPLIED,
+      "{\"temperature\":0.3}", "appended to an empty object" },
+    { JSON, NXE_TEMPERATURE, "0.3", 0, " { } ", NXE_CODE_APPLIED,
+      " { \"temperature\":0.3} ", "its white space stays" },
+    { JSON, NXE_TEMPERATURE, "0.3", 0, "{\"a\":1 }", NXE_CODE_APPLIED,
+      "{\"a\":1 ,\"temperature\":0.3}", "appended behind another" },
+    { JSON, NXE_TEMPERATURE, "0.3", 0, "{\"temperature\" : 1.00 , \"a\":1}",
+      NXE_CODE_APPLIED, "{\"temperature\" : 0.3 , \"a\":1}",
+      "replaced in place" },
+    { JSON, NXE_TEMPERATURE, "0.3", 0, "{\"x\":{\"temperature\":1}}",
+      NXE_CODE_APPLIED, "{\"x\":{\"temperature\":1},\"temperature\":0.3}",
+      "one below is another member" },
+    { JSON, NXE_TEMPERATURE, "0.3", 0, "{\"Temperature\":1}",
+      NXE_CODE_APPLIED, "{\"Temperature\":1,\"temperature\":0.3}",
+      "one in capitals too" },
+    { JSON, NXE_TEMPERATURE, "0.3", 0, "{\"\\u0074emperature\":1}",
+      NXE_CODE_APPLIED, "{\"\\u0074emperature\":0.3}", "an escaped name" },
+    { JSON, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[" SYS "]}",
+      NXE_CODE_APPLIED, "{\"messages\":[" SYS "],\"system\":\"B\"}",
+      "system is a plain member in json" },
+    { JSON, NXE_MAX_TOKENS, "9", 0, "{\"max_completion_tokens\":1}",
+      NXE_CODE_APPLIED, "{\"max_completion_tokens\":1,\"max_tokens\":9}",
+      "json has no other name of max_tokens" },
+    { JSON, NXE_VERBOSITY, "\"low\"", 0, "{\"verbosity\":[1,{\"a\":2}]}",
+      NXE_CODE_APPLIED, "{\"verbosity\":\"low\"}", "whatever was there" },
+    { CHAT, NXE_TOP_P, "0.5", 0, "{\"n\":9007199254740993}",
+      NXE_CODE_APPLIED, "{\"n\":9007199254740993,\"top_p\":0.5}",
+      "spelling is kept elsewhere" },
+    { CHAT, NXE_MODEL, "\"m2\"", 0, "{\"model\":\"m1\"}", NXE_CODE_APPLIED,
+      "{\"model\":\"m2\"}", "the model" },
+
+    /* equal: the bytes stay */
+
+    { JSON, NXE_TEMPERATURE, "0.3", 0, "{\"temperature\":3e-1}",
+      NXE_CODE_EQUAL, NULL, "the same decimal" },
+    { JSON, NXE_TEMPERATURE, "1", 0, "{\"temperature\":1.000}",
+      NXE_CODE_EQUAL, NULL, "zeros" },
+    { JSON, NXE_TEMPERATURE, "0.3", 0,
+      "{\"temperature\":0.30000000000000001}", NXE_CODE_APPLIED,
+      "{\"temperature\":0.3}", "the same double is not the same decimal" },
+    { JSON, NXE_TEMPERATURE, "0.3", 0, "{\"temperature\":\"0.3\"}",
+      NXE_CODE_APPLIED, "{\"temperature\":0.3}", "a string is no number" },
+    { JSON, NXE_MODEL, "\"7\"", 0, "{\"model\":7}", NXE_CODE_APPLIED,
+      "{\"model\":\"7\"}", "nor the other way round" },
+    { JSON, NXE_MODEL, "\"a/b\"", 0, "{\"model\":\"a\\/\\u0062\"}",
+      NXE_CODE_EQUAL, NULL, "the same string, escaped" },
+    { JSON, NXE_MODEL, "\"\xc3\xa9\"", 0, "{\"model\":\"\\u00e9\"}",
+      NXE_CODE_EQUAL, NULL, "outside ASCII too" },
+    { JSON, NXE_MODEL, "\"\xf0\x9f\x98\x80\"", 0,
+      "{\"model\":\"\\ud83d\\ude00\"}", NXE_CODE_EQUAL, NULL,
+      "and outside of 16 bits" },
+    { JSON, NXE_MODEL, "\"a\"", 0, "{\"model\":\"aa\"}", NXE_CODE_APPLIED,
+      "{\"model\":\"a\"}", "longer" },
+    { JSON, NXE_MODEL, "\"\"", 0, "{\"model\":\"\"}", NXE_CODE_EQUAL, NULL,
+      "both empty" },
+
+    /* null is present */
+
+    { JSON, NXE_TEMPERATURE, "0.3", 0, "{\"temperature\":null}",
+      NXE_CODE_APPLIED, "{\"temperature\":0.3}", "null is replaced" },
+    { JSON, NXE_TEMPERATURE, "0.3", ABSENT, "{\"temperature\":null}",
+      NXE_CODE_KEPT, NULL, "and kept" },
+
+    /* when absent */
+
+    { JSON, NXE_TEMPERATURE, "0.3", ABSENT, "{\"temperature\":1}",
+      NXE_CODE_KEPT, NULL, "kept" },
+    { JSON, NXE_TEMPERATURE, "0.3", ABSENT, "{\"temperature\":0.3}",
+      NXE_CODE_KEPT, NULL, "kept, if equal too" },
+    { JSON, NXE_TEMPERATURE, "0.3", ABSENT, "{}", NXE_CODE_APPLIED,
+      "{\"temperature\":0.3}", "absent" },
+
+    /* max_tokens of openai_chat */
+
+    { CHAT, NXE_MAX_TOKENS, "9", 0, "{}", NXE_CODE_APPLIED,
+      "{\"max_tokens\":9}", "neither: the document's name" },
+    { CHAT, NXE_MAX_TOKENS, "9", 0, "{\"max_tokens\":1}", NXE_CODE_APPLIED,
+      "{\"max_tokens\":9}", "the one" },
+    { CHAT, NXE_MAX_TOKENS, "9", 0, "{\"max_completion_tokens\":1}",
+      NXE_CODE_APPLIED, "{\"max_completion_tokens\":9}", "the other" },
+    { CHAT, NXE_MAX_TOKENS, "9", 0,
+      "{\"max_completion_tokens\":1,\"max_tokens\":2}", NXE_CODE_APPLIED,
+      "{\"max_completion_tokens\":9,\"max_tokens\":9}", "both" },
+    { CHAT, NXE_MAX_TOKENS, "9", 0,
+      "{\"max_tokens\":9,\"max_completion_tokens\":1}", NXE_CODE_APPLIED,
+      "{\"max_tokens\":9,\"max_completion_tokens\":9}",
+      "both, one of them equal" },
+    { CHAT, NXE_MAX_TOKENS, "9", 0,
+      "{\"max_tokens\":9.0,\"max_completion_tokens\":9}", NXE_CODE_EQUAL,
+      NULL, "both equal" },
+    { CHAT, NXE_MAX_TOKENS, "9", ABSENT, "{\"max_completion_tokens\":null}",
+      NXE_CODE_KEPT, NULL, "the other is present" },
+
+    /* system of openai_chat */
+
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[" SYS "," USR "]}",
+      NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"system\",\"content\":\"B\"}," USR "]}",
+      "the content is replaced" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0,
+      "{\"messages\":[{\"content\":\"S\",\"role\":\"developer\",\"name\":1}]}",
+      NXE_CODE_APPLIED,
+      "{\"messages\":[{\"content\":\"B\",\"role\":\"developer\",\"name\":1}]}",
+      "of a developer, whatever the order" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0,
+      "{\"messages\":[{\"role\":\"\\u0073ystem\",\"content\":1}]}",
+      NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"\\u0073ystem\",\"content\":\"B\"}]}",
+      "an escaped role" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0,
+      "{\"messages\":[{\"role\":\"\\u0064\\u0065\\u0076\\u0065\\u006c\\u006f"
+      "\\u0070\\u0065\\u0072\",\"content\":1}]}",
+      NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"\\u0064\\u0065\\u0076\\u0065\\u006c\\u006f"
+      "\\u0070\\u0065\\u0072\",\"content\":\"B\"}]}",
+      "escaped as a whole" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0,
+      "{\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":\"text\","
+      "\"text\":\"S\"}]}]}", NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"system\",\"content\":\"B\"}]}",
+      "the whole content, an array too" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0,
+      "{\"messages\":[{\"role\":\"system\",\"content\":null}]}",
+      NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"system\",\"content\":\"B\"}]}", "null" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[{\"role\":\"system\" }]}",
+      NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"system\" ,\"content\":\"B\"}]}",
+      "no content" },
+    { CHAT, NXE_SYSTEM, "\"S\"", 0, "{\"messages\":[" SYS "]}",
+      NXE_CODE_EQUAL, NULL, "equal" },
+    { CHAT, NXE_SYSTEM, "\"B\"", ABSENT, "{\"messages\":[" SYS "]}",
+      NXE_CODE_KEPT, NULL, "kept" },
+    { CHAT, NXE_SYSTEM, "\"B\"", ABSENT, "{\"messages\":[" USR "]}",
+      NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"system\",\"content\":\"B\"}," USR "]}",
+      "a user's content is no system prompt: absent" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[ " USR "]}",
+      NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"system\",\"content\":\"B\"}, " USR "]}",
+      "inserted in front" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[ ]}", NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"system\",\"content\":\"B\"} ]}",
+      "into no messages" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[" USR "," SYS "]}",
+      NXE_CODE_APPLIED, "{\"messages\":[{\"role\":\"system\",\"content\":"
+      "\"B\"}," USR "," SYS "]}", "a later system message counts not" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[{\"role\":\"System\","
+      "\"content\":\"S\"}]}", NXE_CODE_APPLIED,
+      "{\"messages\":[{\"role\":\"system\",\"content\":\"B\"},{\"role\":"
+      "\"System\",\"content\":\"S\"}]}", "a role in capitals is another" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[{\"role\":7}]}",
+      NXE_CODE_APPLIED, "{\"messages\":[{\"role\":\"system\",\"content\":"
+      "\"B\"},{\"role\":7}]}", "a role that is no string" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[\"system\"]}",
+      NXE_CODE_APPLIED, "{\"messages\":[{\"role\":\"system\",\"content\":"
+      "\"B\"},\"system\"]}", "a message that is no object" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{}", NXE_CODE_UNSUPPORTED, NULL,
+      "no messages" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":{\"0\":" SYS "}}",
+      NXE_CODE_UNSUPPORTED, NULL, "messages that are an object" },
+    { CHAT, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":\"x\"}",
+      NXE_CODE_UNSUPPORTED, NULL, "or a string" },
+    { CHAT, NXE_SYSTEM, "\"B\"", ABSENT, "{\"prompt\":\"x\"}",
+      NXE_CODE_UNSUPPORTED, NULL, "never guessed" },
+
+    /* what is named and not built */
+
+    { NXE_DIALECT_ANTHROPIC, NXE_SYSTEM, "\"B\"", 0, "{\"system\":\"A\"}",
+      NXE_CODE_UNSUPPORTED, NULL, "anthropic" },
+    { NXE_DIALECT_OPENAI_RESPONSES, NXE_MODEL, "\"B\"", 0,
+      "{\"model\":\"A\"}", NXE_CODE_UNSUPPORTED, NULL, "responses" },
+    { NXE_DIALECT_MCP, NXE_TEMPERATURE, "1", 0, "{}", NXE_CODE_UNSUPPORTED,
+      NULL, "mcp" },
+};
+
+
+static void
+scan(nxe_places_t *p, const nxe_text_t *text, const char *why)
+{
+    nxe_json_result_t  r;
+
+    unit_row(nxe_json_scan(text, &p->root, NXE_JSON_ROOT_OBJECT, &r)
+             == NXE_JSON_OK, why);
+}
+
+
+static void
+splice(const nxe_text_t *text, nxe_edit_t *edits, size_t n, nxe_buf_t *b,
+    const char *why)
+{
+    nxe_buf_init(b, 10000);
+
+    unit_row(nxe_splice_order(edits, n) == NXE_OK, why);
+    unit_row(nxe_splice(text, edits, n, collect, b) == NXE_OK, why);
+}
+
+
+static void
+test_plan(void **state)
+{
+    size_t             i, n;
+    nxe_buf_t          b;
+    unit_cut_t         how;
+    nxe_code_t         code;
+    nxe_edit_t         edits[NXE_PLAN_EDITS];
+    nxe_text_t         text;
+    nxe_places_t       p;
+    const plan_row_t  *row;
+
+    (void) state;
+
+    for (i = 0; i < unit_n(plan_rows); i++) {
+        row = &plan_rows[i];
+
+        for (how = UNIT_WHOLE; how < UNIT_CUTS; how++) {
+            text = unit_cut(nxe_str_of(row->in), how);
+
+            nxe_places_init(&p, row->dialect);
+            unit_row(nxe_places_params(&p, 1u << row->param, unit_mem)
+                     == NXE_OK, row->why);
+            scan(&p, &text, row->why);
+
+            n = 0;
+            code = NXE_CODE_NONE;
+            unit_row(nxe_places_plan(&p, &text, row->param,
+                                     nxe_str_of(row->bytes), row->if_absent,
+                                     unit_mem, edits, &n, &code) == NXE_OK,
+                     row->why);
+            unit_row(code == row->code, row->why);
+            unit_row((n != 0) == (row->out != NULL), row->why);
+
+            splice(&text, edits, n, &b, row->why);
+            unit_row(nxe_str_eq(nxe_buf_str(&b),
+                                nxe_str_of(row->out != NULL ? row->out
+                                                            : row->in)),
+                     row->why);
+
+            nxe_buf_free(&b);
+            unit_cut_free(&text);
+        }
+    }
+}
+
+
+/* Several experiments on one body share its places. */
+
+static void
+test_together(void **state)
+{
+    size_t        i, j, n;
+    nxe_buf_t     b;
+    nxe_code_t    code;
+    nxe_edit_t    edits[NXE_PARAMS * NXE_PLAN_EDITS];
+    nxe_str_t     in;
+    nxe_text_t    text;
+    nxe_places_t  p;
+
+    static const nxe_str_t  bytes[NXE_PARAMS] = {
+        { "\"B\"", 3 }, { "0.3", 3 }, { "0.5", 3 }, { "9", 1 }, { "\"m\"", 3 },
+        { "\"low\"", 5 }
+    };
+
+    static const struct {
+        const char  *in;
+        const char  *out;
+        const char  *why;
+    } rows[] = {
+        { "{\"messages\":[]}", "{\"messages\":[{\"role\":\"system\","
+          "\"content\":\"B\"}],\"temperature\":0.3,\"top_p\":0.5,"
+          "\"max_tokens\":9,\"model\":\"m\",\"verbosity\":\"low\"}",
+          "all missing" },
+        { "{}", "{\"temperature\":0.3,\"top_p\":0.5,\"max_tokens\":9,"
+          "\"model\":\"m\",\"verbosity\":\"low\"}",
+          "one comma less in an empty object" },
+        { "{\"model\":1,\"top_p\":2,\"max_completion_tokens\":3,"
+          "\"temperature\":4,\"max_tokens\":5,\"verbosity\":6,\"messages\":["
+          SYS "]}", "{\"model\":\"m\",\"top_p\":0.5,"
+          "\"max_completion_tokens\":9,\"temperature\":0.3,\"max_tokens\":9,"
+          "\"verbosity\":\"low\",\"messages\":[{\"role\":\"system\","
+          "\"content\":\"B\"}]}", "all there, in another order" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_n(rows); i++) {
+        in = nxe_str_of(rows[i].in);
+        text.segs = &in;
+        text.n = 1;
+
+        nxe_places_init(&p, CHAT);
+
+        /* asked for twice, and the model for its own sake: one target each */
+
+        assert_int_equal(nxe_places_model(&p, unit_mem), NXE_OK);
+        assert_int_equal(nxe_places_params(&p, 0x15, unit_mem), NXE_OK);
+        assert_int_equal(nxe_places_params(&p, 0x3f, unit_mem), NXE_OK);
+        assert_ptr_equal(p.model, p.member[NXE_MODEL]);
+
+        scan(&p, &text, rows[i].why);
+
+        for (j = 0, n = 0; j < NXE_PARAMS; j++) {
+            assert_int_equal(nxe_places_plan(&p, &text, (nxe_param_t) j,
+                                             bytes[j], 0, unit_mem, edits, &n,
+                                             &code), NXE_OK);
+        }
+
+        splice(&text, edits, n, &b, rows[i].why);
+        unit_row(nxe_str_eq(nxe_buf_str(&b), nxe_str_of(rows[i].out)),
+                 rows[i].why);
+        nxe_buf_free(&b);
+    }
+}
+
+
+static void
+test_path(void **state)
+{
+    size_t        i;
+    nxe_str_t     in;
+    nxe_text_t    text;
+    nxe_places_t  p;
+
+    static const struct {
+        nxe_dialect_t   dialect;
+        nxe_param_t     param;
+        const char     *in;
+        const char     *path;
+    } rows[] = {
+        { JSON, NXE_SYSTEM, "{}", "/system" },
+        { CHAT, NXE_SYSTEM, "{\"messages\":[" SYS "]}",
+          "/messages/0/content" },
+        { CHAT, NXE_SYSTEM, "{\"messages\":[" USR "]}",
+          "/messages/0/content" },
+        { CHAT, NXE_SYSTEM, "{\"messages\":[]}", "/messages/0/content" },
+        { CHAT, NXE_MAX_TOKENS, "{}", "/max_tokens" },
+        { CHAT, NXE_MAX_TOKENS, "{\"max_completion_tokens\":1}",
+          "/max_completion_tokens" },
+        { CHAT, NXE_MAX_TOKENS,
+          "{\"max_completion_tokens\":1,\"max_tokens\":1}", "/max_tokens" },
+        { CHAT, NXE_TOP_P, "{}", "/top_p" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_n(rows); i++) {
+        in = nxe_str_of(rows[i].in);
+        text.segs = &in;
+        text.n = 1;
+
+        nxe_places_init(&p, rows[i].dialect);
+        assert_int_equal(nxe_places_params(&p, 1u << rows[i].param, unit_mem),
+                         NXE_OK);
+        scan(&p, &text, rows[i].in);
+        assert_string_equal(nxe_places_path(&p, rows[i].param),
+                            rows[i].path);
+    }
+}
+
+
+static void
+test_value(void **state)
+{
+    char              s[8192], *e;
+    size_t            i;
+    nxe_str_t         value;
+    unit_cut_t        how;
+    nxe_text_t        text;
+    nxe_status_t      rc;
+    nxe_places_t      p;
+    nxe_json_node_t  *node;
+
+    static const struct {
+        const char  *in;
+        const char  *value;         /* NULL: none */
+        const char  *why;
+    } rows[] = {
+        { "{\"m\":{\"id\":\"conv-1\"}}", "conv-1", "a string" },
+        { "{\"m\":{\"id\":\"a\\u00e9\\/\"}}", "a\xc3\xa9/", "unescaped" },
+        { "{\"m\":{\"id\":42}}", "42", "an integer" },
+        { "{\"m\":{\"id\":-7}}", "-7", "a negative one" },
+        { "{\"m\":{\"id\":0}}", "0", "zero" },
+        { "{\"m\":{\"id\":123456789012345678}}", "123456789012345678",
+          "18 digits" },
+        { "{\"m\":{\"id\":-123456789012345678}}", "-123456789012345678",
+          "and a sign" },
+        { "{\"m\":{\"id\":1234567890123456789}}", NULL, "19 digits" },
+        { "{\"m\":{\"id\":1.0}}", NULL, "a fraction" },
+        { "{\"m\":{\"id\":1e3}}", NULL, "an exponent" },
+        { "{\"m\":{\"id\":\"\"}}", NULL, "empty" },
+        { "{\"m\":{\"id\":\"\\ud800\"}}", NULL, "a lone surrogate" },
+        { "{\"m\":{\"id\":null}}", NULL, "null" },
+        { "{\"m\":{\"id\":true}}", NULL, "true" },
+        { "{\"m\":{\"id\":[\"a\"]}}", NULL, "an array" },
+        { "{\"m\":{\"id\":{}}}", NULL, "an object" },
+        { "{\"m\":{}}", NULL, "absent" },
+        { "{\"m\":[\"id\"]}", NULL, "below an array" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_n(rows) + 4; i++) {
+
+        /* the limit of 256 bytes counts after unescaping */
+
+        if (i >= unit_n(rows)) {
+            e = s + sprintf(s, "{\"m\":{\"id\":\"");
+
+            for (size_t n = 0; n < (i % 2 == 0 ? 256 : 257); n++) {
+                e += sprintf(e, i - unit_n(rows) < 2 ? "x" : "\\u0078");
+            }
+
+            (void) sprintf(e, "\"}}");
+        }
+
+        for (how = UNIT_WHOLE; how < UNIT_CUTS; how++) {
+            nxe_places_init(&p, JSON);
+            assert_int_equal(nxe_places_pointer(&p, nxe_str("/m/id"),
+                                                unit_mem, &node), NXE_OK);
+
+            text = unit_cut(nxe_str_of(i < unit_n(rows) ? rows[i].in : s),
+                            how);
+            scan(&p, &text, "value");
+            rc = nxe_places_value(&text, node, unit_mem, &value);
+
+            if (i >= unit_n(rows)) {
+                assert_int_equal(rc, i % 2 == 0 ? NXE_OK : NXE_DECLINED);
+                assert_true(rc != NXE_OK || value.len == 256);
+
+            } else if (rows[i].value == NULL) {
+                unit_row(rc == NXE_DECLINED, rows[i].why);
+
+            } else {
+                unit_row(rc == NXE_OK, rows[i].why);
+                unit_row(nxe_str_eq(value, nxe_str_of(rows[i].value)),
+                         rows[i].why);
+            }
+
+            unit_cut_free(&text);
+        }
+    }
+}
+
+
+static void
+test_names(void **state)
+{
+    size_t         i;
+    nxe_dialect_t  d;
+
+    static const struct {
+        const char     *path;
+        nxe_dialect_t   dialect;
+    } rows[] = {
+        { "/v1/chat/completions", NXE_DIALECT_OPENAI_CHAT },
+        { "/chat/completions", NXE_DIALECT_OPENAI_CHAT },
+        { "/v1/responses", NXE_DIALECT_OPENAI_RESPONSES },
+        { "/v1/messages", NXE_DIALECT_ANTHROPIC },
+        { "/mcp", NXE_DIALECT_MCP },
+        { "/v1/chat/completions/", NXE_DIALECT_JSON },
+        { "/v1/xchat/completions", NXE_DIALECT_JSON },
+        { "/v1/CHAT/completions", NXE_DIALECT_JSON },
+        { "/xmcp", NXE_DIALECT_JSON },
+        { "mcp", NXE_DIALECT_JSON },
+        { "/", NXE_DIALECT_JSON },
+        { "", NXE_DIALECT_JSON },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_n(rows); i++) {
+        unit_row(nxe_dialect_of_path(nxe_str_of(rows[i].path))
+                 == rows[i].dialect, rows[i].path);
+    }
+
+    for (i = 0; i < NXE_DIALECTS; i++) {
+        assert_int_equal(nxe_dialect_parse(
+                             nxe_str_of(nxe_dialect_name((nxe_dialect_t) i)),
+                             &d), NXE_OK);
+        assert_int_equal(d, i);
+        assert_int_equal(nxe_dialect_built(d), d <= NXE_DIALECT_OPENAI_CHAT);
+    }
+
+    assert_int_equal(nxe_dialect_parse(nxe_str("auto"), &d), NXE_DECLINED);
+    assert_string_equal(nxe_code_name(NXE_CODE_NOT_SENT), "not_sent");
+    assert_string_equal(nxe_code_name(NXE_CODE_KEPT), "kept");
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_together),
+        cmocka_unit_test(test_path),
+        cmocka_unit_test(test_value),
+        cmocka_unit_test(test_names),
+    };
+
+    return unit_main(tests);
+}
