@@ -108,6 +108,17 @@ nxe_assign_range(const nxe_doc_t *doc, const nxe_force_t *force, uint32_t v,
 }
 
 
+double
+nxe_assign_p(const nxe_doc_t *doc, const nxe_force_t *force, uint32_t v)
+{
+    if (force->stage == NXE_STAGE_ROLLOUT) {
+        return v == force->rollout;
+    }
+
+    return (double) doc->variants[v].weight / (double) doc->weight_den;
+}
+
+
 nxe_status_t
 nxe_assign_unit(const nxe_doc_t *doc, const nxe_request_t *r,
     nxe_unit_t *unit)
@@ -192,7 +203,6 @@ nxe_assign(const nxe_doc_t *doc, const nxe_force_t *force,
     a->variant = doc->baseline;
     a->exposed = 0;
     a->bucket = unit != NULL ? nxe_assign_bucket(doc->salt, unit->value) : 0;
-    a->p = 0;
 
     a->step = nxe_doc_step(doc, r->step);
     a->in_layer = unit != NULL
@@ -272,9 +282,6 @@ nxe_assign_draw(const nxe_doc_t *doc, const nxe_force_t *force,
 
         a->variant = v;
         a->exposed = 1;
-        a->p = force->stage == NXE_STAGE_ROLLOUT
-               ? 1 : (double) doc->variants[v].weight
-                     / (double) doc->weight_den;
         return;
     }
 

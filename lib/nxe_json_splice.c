@@ -23,12 +23,22 @@ nxe_splice_order(nxe_edit_t *edits, size_t n)
     size_t      i, j;
     nxe_edit_t  e;
 
-    /* a handful of edits: insertion keeps the order of equal places */
+    /*
+     * A handful of edits: insertion keeps the order of equal places.  What
+     * only inserts comes before what begins there.
+     */
 
     for (i = 1; i < n; i++) {
         e = edits[i];
 
-        for (j = i; j > 0 && edits[j - 1].start > e.start; j--) {
+        for (j = i; j > 0; j--) {
+            if (edits[j - 1].start < e.start
+                || (edits[j - 1].start == e.start
+                    && edits[j - 1].end <= e.end))
+            {
+                break;
+            }
+
             edits[j] = edits[j - 1];
         }
 

@@ -100,6 +100,7 @@ typedef struct {
     nxe_stage_t                      stage;
     nxe_force_t                      force;
     nxe_range_t                     *ranges;
+    ngx_str_t                       *p;            /* each variant's, as text */
     unsigned                         error:1;
     unsigned                         routes:1;     /* some variant routes */
     unsigned                         logged:1;

@@ -370,7 +370,6 @@ ngx_http_experiment_log_unit(ngx_http_experiment_line_t *l,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e)
 {
     char                              id[NXE_UNIT_ID_LEN];
-    u_char                           *p;
     ngx_http_experiment_main_conf_t  *emcf;
 
     emcf = ngx_http_get_module_main_conf(ctx->request,
@@ -386,17 +385,11 @@ ngx_http_experiment_log_unit(ngx_http_experiment_line_t *l,
 
     ngx_http_experiment_number(l, ",\"unit_source\":", e->unit.source);
 
-    if (!e->a.exposed) {
-        return;
+    if (e->a.exposed) {
+        ngx_http_experiment_lit(l, ",\"p\":");
+        ngx_http_experiment_raw(l, e->handle->p[e->a.variant].data,
+                                e->handle->p[e->a.variant].len);
     }
-
-    p = ngx_http_experiment_room(l, sizeof(",\"p\":") + NXE_DOUBLE_LEN);
-    if (p == NULL) {
-        return;
-    }
-
-    p = ngx_cpymem(p, ",\"p\":", sizeof(",\"p\":") - 1);
-    l->pos = p + nxe_double_print(e->a.p, (char *) p);
 }
 
 

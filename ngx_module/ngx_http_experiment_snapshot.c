@@ -491,16 +491,29 @@ ngx_http_experiment_handle_load(ngx_http_experiment_snapshot_t *s,
     }
 
     h->ranges = ngx_palloc(s->pool, c->doc->nvariants * sizeof(nxe_range_t));
-    if (h->ranges == NULL) {
+    h->p = ngx_palloc(s->pool, c->doc->nvariants * sizeof(ngx_str_t));
+
+    if (h->ranges == NULL || h->p == NULL) {
         return NGX_ERROR;
     }
 
     nxe_assign_ranges(c->doc, &h->force, h->ranges);
 
     for (i = 0; i < c->doc->nvariants; i++) {
+
         if (c->doc->variants[i].nroutes != 0) {
             h->routes = 1;
         }
+
+        /* printed once: a shortest decimal costs more than a request's line */
+
+        h->p[i].data = ngx_pnalloc(s->pool, NXE_DOUBLE_LEN);
+        if (h->p[i].data == NULL) {
+            return NGX_ERROR;
+        }
+
+        h->p[i].len = nxe_double_print(nxe_assign_p(c->doc, &h->force, i),
+                                       (char *) h->p[i].data);
     }
 
     return NGX_OK;

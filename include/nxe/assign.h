@@ -81,6 +81,11 @@ void nxe_assign_range(const nxe_doc_t *doc, const nxe_force_t *force,
     uint32_t v, nxe_frac_t *lo, nxe_frac_t *hi);
 
 
+/* The probability of variant v given exposure. */
+double nxe_assign_p(const nxe_doc_t *doc, const nxe_force_t *force,
+    uint32_t v);
+
+
 /*
  * The request, as assignment sees it.  attr() finds the value of a source:
  * NXE_OK, NXE_DECLINED (not there, twice there, or not of the form of
@@ -123,8 +128,7 @@ typedef struct {
     unsigned            exposed:1;
     unsigned            in_layer:1;     /* unit known, its position in range:
                                            the baseline's changes hold */
-    uint32_t            bucket;         /* k, once the unit is known */
-    double              p;              /* given exposure */
+    uint32_t            bucket;         /* k, 0 without a unit */
 } nxe_assignment_t;
 
 /*

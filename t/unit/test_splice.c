@@ -68,7 +68,7 @@ test_splice(void **state)
         { "0123456789", { E(5, 6, "", "x", ""), E(6, 7, "", "y", "") }, 2,
           "01234xy789", "side by side" },
         { "0123456789", { E(5, 6, "", "x", ""), E(5, 5, "", "y", "") }, 2,
-          NULL, "an insertion given behind what begins there" },
+          "01234yx6789", "an insertion given behind what begins there" },
         { "0123456789", { E(5, 5, "", "y", ""), E(5, 6, "", "x", "") }, 2,
           "01234yx6789", "and given in front of it" },
         { "0123456789", { E(6, 6, "", "y", ""), E(5, 6, "", "x", "") }, 2,
