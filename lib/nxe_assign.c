@@ -18,8 +18,8 @@ static uint32_t nxe_assign_hash(const nxe_str_t *parts, size_t n);
 static nxe_status_t nxe_assign_reason(const nxe_doc_t *doc,
     const nxe_force_t *force, const nxe_request_t *r, const nxe_unit_t *unit,
     nxe_assignment_t *a);
-static void nxe_assign_draw(const nxe_doc_t *doc, const nxe_force_t *force,
-    const nxe_range_t *ranges, nxe_assignment_t *a);
+static void nxe_assign_draw(const nxe_doc_t *doc, const nxe_range_t *ranges,
+    nxe_assignment_t *a);
 
 
 const char *
@@ -212,7 +212,7 @@ nxe_assign(const nxe_doc_t *doc, const nxe_force_t *force,
     rc = nxe_assign_reason(doc, force, r, unit, a);
 
     if (rc == NXE_OK && a->reason == NXE_REASON_ASSIGNED) {
-        nxe_assign_draw(doc, force, ranges, a);
+        nxe_assign_draw(doc, ranges, a);
     }
 
     return rc;
@@ -269,8 +269,8 @@ nxe_assign_reason(const nxe_doc_t *doc, const nxe_force_t *force,
 
 
 static void
-nxe_assign_draw(const nxe_doc_t *doc, const nxe_force_t *force,
-    const nxe_range_t *ranges, nxe_assignment_t *a)
+nxe_assign_draw(const nxe_doc_t *doc, const nxe_range_t *ranges,
+    nxe_assignment_t *a)
 {
     uint32_t  v;
 
