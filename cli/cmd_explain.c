@@ -8,52 +8,13 @@
 #include <nxe/target.h>
 
 #include "cli/commands.h"
-#include "cli/subject.h"
+#include "cli/explain.h"
 
 #define WIDTH  80
 
 
-typedef struct {
-    const cli_t        *cli;
-    subject_t           subject;
-    const nxe_doc_t    *doc;
-    nxe_str_t           unit;
-    uint32_t            position;
-    attrs_t             attrs;
-    nxe_request_t       request;
-    nxe_assignment_t    a;
-    int                 has_unit;
-    nxe_buf_t           out;
-} explain_t;
-
-
-static void
-add_double(nxe_buf_t *b, double value)
-{
-    char  buf[NXE_DOUBLE_LEN];
-
-    nxe_buf_add(b, (nxe_str_t) { buf, nxe_double_print(value, buf) });
-}
-
-
-static void
-add_bucket(nxe_buf_t *b, uint32_t k)
-{
-    char  buf[NXE_DOUBLE_LEN];
-
-    nxe_buf_add(b, (nxe_str_t) { buf, nxe_bucket_print(k, buf) });
-}
-
-
-static void
-add_bool(nxe_buf_t *b, int value)
-{
-    nxe_buf_add(b, nxe_str_of(value ? "true" : "false"));
-}
-
-
-static void
-add_time(nxe_buf_t *b, int64_t at)
+void
+explain_time(nxe_buf_t *b, int64_t at)
 {
     char       buf[64];
     time_t     t;
@@ -71,10 +32,8 @@ add_time(nxe_buf_t *b, int64_t at)
 }
 
 
-/* One condition alone: whether it holds, and what was found. */
-
-static int
-condition_holds(explain_t *x, uint32_t i, nxe_str_t *found)
+int
+explain_condition(explain_t *x, uint32_t i, nxe_str_t *found)
 {
     int        holds;
     nxe_doc_t  one;
@@ -96,10 +55,8 @@ condition_holds(explain_t *x, uint32_t i, nxe_str_t *found)
 }
 
 
-/* A member of the i-th condition, as its author wrote it. */
-
-static const cJSON *
-condition_member(const explain_t *x, uint32_t i, const char *name)
+const cJSON *
+explain_member(const explain_t *x, uint32_t i, const char *name)
 {
     return nxe_tree_get(cJSON_GetArrayItem(nxe_tree_get(x->subject.e.tree,
                                                         "targeting"),
@@ -107,17 +64,15 @@ condition_member(const explain_t *x, uint32_t i, const char *name)
 }
 
 
-static int
-window_holds(const explain_t *x, const nxe_window_t *w)
+int
+explain_window(const explain_t *x, const nxe_window_t *w)
 {
     return x->request.now >= w->from && x->request.now < w->to;
 }
 
 
-/* What the unit is served with on a step; NULL: nothing, or not asked for. */
-
-static const nxe_effective_t *
-effective_of(const explain_t *x, uint32_t step)
+const nxe_effective_t *
+explain_effective(const explain_t *x, uint32_t step)
 {
     nxe_assignment_t  a;
 
@@ -132,10 +87,17 @@ effective_of(const explain_t *x, uint32_t step)
 }
 
 
-/* One thing that a variant does; value is JSON text, NULL: removed. */
+int
+explain_ranges(const explain_t *x)
+{
+    nxe_stage_t  stage;
 
-typedef void (*effect_pt)(explain_t *x, uint32_t step, const char *key,
-    nxe_str_t value, int if_absent, uint32_t from);
+    stage = x->subject.force.stage;
+
+    return stage == NXE_STAGE_CANARY || stage == NXE_STAGE_AB
+           || stage == NXE_STAGE_ROLLOUT;
+}
+
 
 static nxe_str_t
 quoted(explain_t *x, nxe_str_t s)
@@ -157,15 +119,15 @@ quoted(explain_t *x, nxe_str_t s)
 }
 
 
-static void
-each_effect(explain_t *x, uint32_t step, effect_pt each)
+void
+explain_effects(explain_t *x, uint32_t step, explain_effect_pt each)
 {
     uint32_t                i;
     const nxe_header_t     *h;
     const nxe_override_t   *o;
     const nxe_effective_t  *e;
 
-    e = effective_of(x, step);
+    e = explain_effective(x, step);
 
     if (e == NULL) {
         return;
@@ -194,231 +156,6 @@ each_effect(explain_t *x, uint32_t step, effect_pt each)
         each(x, step, "route", quoted(x, e->route->upstream), 0,
              e->route_from);
     }
-}
-
-
-static void
-json_effect(explain_t *x, uint32_t step, const char *key, nxe_str_t value,
-    int if_absent, uint32_t from)
-{
-    nxe_buf_t  *b;
-
-    (void) step;
-
-    b = &x->out;
-
-    if (b->len != 0 && b->data[b->len - 1] == '}') {
-        nxe_buf_addc(b, ',');
-    }
-
-    nxe_buf_add_json(b, nxe_str_of(key));
-    nxe_buf_add(b, nxe_str(":{\"value\":"));
-    nxe_buf_add(b, value.data != NULL ? value : nxe_str("null"));
-
-    if (if_absent) {
-        nxe_buf_add(b, nxe_str(",\"when\":\"absent\""));
-    }
-
-    nxe_buf_add(b, nxe_str(",\"from\":"));
-    nxe_buf_add_json(b, x->doc->variants[from].name);
-    nxe_buf_addc(b, '}');
-}
-
-
-static void
-json_targeting(explain_t *x)
-{
-    int        holds;
-    uint32_t   i;
-    nxe_str_t  found;
-    nxe_buf_t *b;
-
-    b = &x->out;
-    nxe_buf_add(b, nxe_str(",\"targeting\":["));
-
-    for (i = 0; i < x->doc->ntargeting; i++) {
-        holds = condition_holds(x, i, &found);
-
-        nxe_buf_add(b, nxe_str_of(i == 0 ? "{\"attribute\":"
-                                         : ",{\"attribute\":"));
-        nxe_tree_canonical(condition_member(x, i, "attribute"), b);
-        nxe_buf_add(b, nxe_str(",\"op\":"));
-        nxe_tree_canonical(condition_member(x, i, "op"), b);
-        nxe_buf_add(b, nxe_str(",\"value\":"));
-        nxe_tree_canonical(condition_member(x, i, "value"), b);
-        nxe_buf_add(b, nxe_str(",\"holds\":"));
-        add_bool(b, holds);
-        nxe_buf_add(b, nxe_str(",\"found\":"));
-
-        if (found.data != NULL) {
-            nxe_buf_add_json(b, found);
-
-        } else {
-            nxe_buf_add(b, nxe_str("null"));
-        }
-
-        nxe_buf_addc(b, '}');
-    }
-
-    nxe_buf_addc(b, ']');
-}
-
-
-static void
-json_windows(explain_t *x)
-{
-    uint32_t             i;
-    nxe_buf_t           *b;
-    const nxe_window_t  *w;
-
-    b = &x->out;
-
-    if (x->doc->nwindows == 0) {
-        nxe_buf_add(b, nxe_str(",\"window\":null"));
-        return;
-    }
-
-    nxe_buf_add(b, nxe_str(",\"window\":["));
-
-    for (i = 0; i < x->doc->nwindows; i++) {
-        w = &x->doc->windows[i];
-        nxe_buf_add(b, nxe_str_of(i == 0 ? "{\"from\":\"" : ",{\"from\":\""));
-        add_time(b, w->from);
-        nxe_buf_add(b, nxe_str("\",\"to\":\""));
-        add_time(b, w->to);
-        nxe_buf_add(b, nxe_str("\",\"holds\":"));
-        add_bool(b, window_holds(x, w));
-        nxe_buf_addc(b, '}');
-    }
-
-    nxe_buf_addc(b, ']');
-}
-
-
-static void
-json_layer(explain_t *x)
-{
-    nxe_buf_t  *b;
-
-    b = &x->out;
-
-    nxe_buf_add(b, nxe_str(",\"layer\":{\"name\":"));
-    nxe_buf_add_json(b, x->doc->layer);
-    nxe_buf_add(b, nxe_str(",\"position\":"));
-
-    if (x->has_unit) {
-        add_bucket(b, x->position);
-
-    } else {
-        nxe_buf_add(b, nxe_str("null"));
-    }
-
-    nxe_buf_add(b, nxe_str(",\"range\":["));
-    add_double(b, nxe_frac_double(x->doc->layer_from));
-    nxe_buf_addc(b, ',');
-    add_double(b, nxe_frac_double(x->doc->layer_to));
-    nxe_buf_add(b, nxe_str("]}"));
-}
-
-
-/* 1 if units are drawn at all: else no variant has a range. */
-
-static int
-has_ranges(const explain_t *x)
-{
-    nxe_stage_t  stage;
-
-    stage = x->subject.force.stage;
-
-    return stage == NXE_STAGE_CANARY || stage == NXE_STAGE_AB
-           || stage == NXE_STAGE_ROLLOUT;
-}
-
-
-static void
-json_ranges(explain_t *x)
-{
-    uint32_t     v;
-    nxe_buf_t   *b;
-    nxe_frac_t   lo, hi;
-
-    b = &x->out;
-    nxe_buf_add(b, nxe_str(",\"ranges\":["));
-
-    for (v = 0; has_ranges(x) && v < x->doc->nvariants; v++) {
-        nxe_assign_range(x->doc, &x->subject.force, v, &lo, &hi);
-
-        nxe_buf_add(b, nxe_str_of(v == 0 ? "{\"variant\":"
-                                         : ",{\"variant\":"));
-        nxe_buf_add_json(b, x->doc->variants[v].name);
-        nxe_buf_add(b, nxe_str(",\"from\":"));
-        add_double(b, nxe_frac_double(lo));
-        nxe_buf_add(b, nxe_str(",\"to\":"));
-        add_double(b, nxe_frac_double(hi));
-        nxe_buf_addc(b, '}');
-    }
-
-    nxe_buf_addc(b, ']');
-}
-
-
-static int
-print_json(explain_t *x)
-{
-    int         first;
-    uint32_t    i;
-    nxe_buf_t  *b;
-
-    b = &x->out;
-    nxe_buf_init(b, (size_t) 1 << 30);
-
-    nxe_buf_add(b, nxe_str("{\"experiment\":"));
-    nxe_buf_add_json(b, x->doc->name);
-    nxe_buf_add(b, nxe_str(",\"unit\":"));
-    nxe_buf_add_json(b, x->unit);
-    nxe_buf_add(b, nxe_str(",\"variant\":"));
-    nxe_buf_add_json(b, x->doc->variants[x->a.variant].name);
-    nxe_buf_add(b, nxe_str(",\"exposed\":"));
-    add_bool(b, x->a.exposed);
-    nxe_buf_addf(b, ",\"reason\":\"%s\",\"bucket\":",
-                 nxe_reason_name(x->a.reason));
-
-    if (x->has_unit) {
-        add_bucket(b, x->a.bucket);
-
-    } else {
-        nxe_buf_add(b, nxe_str("null"));
-    }
-
-    nxe_buf_addf(b, ",\"phase\":%llu",
-                 (unsigned long long) x->subject.e.state.phase);
-
-    json_windows(x);
-    json_targeting(x);
-    json_layer(x);
-    json_ranges(x);
-
-    nxe_buf_add(b, nxe_str(",\"effective\":{"));
-
-    for (i = 0, first = 1; i < x->doc->nsteps; i++) {
-        if (effective_of(x, i) == NULL) {
-            continue;
-        }
-
-        if (!first) {
-            nxe_buf_addc(b, ',');
-        }
-
-        first = 0;
-        nxe_buf_add_json(b, x->doc->steps[i].name);
-        nxe_buf_add(b, nxe_str(":{"));
-        each_effect(x, i, json_effect);
-        nxe_buf_addc(b, '}');
-    }
-
-    nxe_buf_add(b, nxe_str("}}\n"));
-
-    return cli_print_json(b);
 }
 
 
@@ -480,12 +217,12 @@ text_conditions(explain_t *x)
         w = &x->doc->windows[i];
 
         nxe_buf_init(&b, 1 << 20);
-        add_time(&b, w->from);
+        explain_time(&b, w->from);
         nxe_buf_add(&b, nxe_str(" to "));
-        add_time(&b, w->to);
+        explain_time(&b, w->to);
 
         printf("window  %.*s  %s\n", (int) b.len, b.data,
-               window_holds(x, w) ? "holds" : "does not hold");
+               explain_window(x, w) ? "holds" : "does not hold");
         nxe_buf_free(&b);
     }
 
@@ -496,15 +233,15 @@ text_conditions(explain_t *x)
     }
 
     for (i = 0; i < x->doc->ntargeting; i++) {
-        holds = condition_holds(x, i, &found);
+        holds = explain_condition(x, i, &found);
 
         nxe_buf_init(&b, 1 << 20);
-        nxe_tree_canonical(condition_member(x, i, "value"), &b);
+        nxe_tree_canonical(explain_member(x, i, "value"), &b);
 
         printf("target  %s %s %s  %s, ",
-               cli_safe(x->cli, nxe_str_of(condition_member(x, i,
+               cli_safe(x->cli, nxe_str_of(explain_member(x, i,
                             "attribute")->valuestring)),
-               condition_member(x, i, "op")->valuestring,
+               explain_member(x, i, "op")->valuestring,
                cli_safe(x->cli, nxe_buf_str(&b)),
                holds ? "holds" : "does not hold");
 
@@ -563,7 +300,7 @@ text_ranges(explain_t *x)
     nxe_frac_t   lo, hi;
     const char  *range;
 
-    if (!has_ranges(x)) {
+    if (!explain_ranges(x)) {
         printf("ranges  none, %s\n", nxe_stage_name(x->subject.force.stage));
         return;
     }
@@ -607,7 +344,7 @@ print_text(explain_t *x)
            nxe_reason_name(x->a.reason));
 
     for (i = 0; i < x->doc->nsteps; i++) {
-        each_effect(x, i, text_effect);
+        explain_effects(x, i, text_effect);
     }
 
     return CLI_DONE;
@@ -650,7 +387,7 @@ explain(explain_t *x)
         return CLI_ENV;
     }
 
-    return x->cli->format == CLI_JSON ? print_json(x) : print_text(x);
+    return x->cli->format == CLI_JSON ? explain_json(x) : print_text(x);
 }
 
 

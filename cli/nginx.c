@@ -243,12 +243,13 @@ done:
 }
 
 
-/* The line of nginx's complaints that says why. */
+/* The line of nginx's complaints that says why, without its "PID#TID: ". */
 
 static const char *
 problem_of(const cli_t *cli, char *said)
 {
     char        *line, *rest;
+    size_t       n;
     const char  *found;
 
     found = "it says nothing";
@@ -259,7 +260,14 @@ problem_of(const cli_t *cli, char *said)
         if (strstr(line, "[emerg]") != NULL || strstr(line, "[alert]") != NULL)
         {
             line = strchr(line, ']') + 1;
-            return cli_format(cli, "%s", line + (*line == ' '));
+            line += *line == ' ';
+            n = strspn(line, "0123456789#");
+
+            if (n != 0 && strncmp(line + n, ": ", 2) == 0) {
+                line += n + 2;
+            }
+
+            return cli_format(cli, "%s", line);
         }
 
         found = line;

@@ -126,9 +126,11 @@ nxe_buf_add_json(nxe_buf_t *b, nxe_str_t s)
         run = ++i;
     }
 
-    part.data = s.data + run;
-    part.len = i - run;
-    (void) nxe_buf_add(b, part);
+    if (i != run) {
+        part.data = s.data + run;
+        part.len = i - run;
+        (void) nxe_buf_add(b, part);
+    }
 
     return nxe_buf_addc(b, '"');
 }

@@ -130,7 +130,7 @@ nxe_splice_pass(nxe_splice_at_t *at, size_t end, nxe_splice_pt emit,
             n = end - at->at;
         }
 
-        if (emit != NULL) {
+        if (emit != NULL && n != 0) {
             s.data = seg->data + at->pos;
             s.len = n;
 

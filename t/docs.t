@@ -182,9 +182,10 @@ sub manual {
 
 sub configurations {
     for my $page ('README.md', grep { m{^docs/} } @pages) {
+        my $md = text($page);
         my $n = 0;
 
-        while (text($page) =~ /^```(nginx|diff)\n(.*?)^```$/msg) {
+        while ($md =~ /^```(nginx|diff)\n(.*?)^```$/msg) {
             my ($kind, $block) = ($1, $2);
 
             if ($kind eq 'diff') {
@@ -220,7 +221,9 @@ sub whole {
 
     $http .= ' experiment_registry "%%REGISTRY%%"; '
              . 'experiment_keys "%%KEYS%%";'
-        unless $block =~ /experiment_registry/;
+        unless $block =~ /experiment_registry /;
+
+    $http .= ' access_log off;' unless $block =~ /access_log/;
 
     my %pools = map { $_ => 1 } $block =~ m{\b(\w+_pool)\b}g;
     for my $pool (sort keys %pools) {

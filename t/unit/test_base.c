@@ -208,7 +208,13 @@ test_buf(void **state)
 
     nxe_buf_free(&b);
     assert_int_equal(b.max, 10);
-    assert_int_equal(nxe_buf_addc(&b, 'x'), NXE_OK);
+
+    /* nor does it take what would fit: a text with a hole */
+
+    assert_int_equal(nxe_buf_add(&b, nxe_str("12345")), NXE_OK);
+    assert_int_equal(nxe_buf_add(&b, nxe_str("678901")), NXE_INVALID);
+    assert_int_equal(nxe_buf_addc(&b, 'x'), NXE_INVALID);
+    assert_true(nxe_str_eq(nxe_buf_str(&b), nxe_str("12345")));
     nxe_buf_free(&b);
 
     nxe_buf_init(&b, SIZE_MAX);

@@ -1,0 +1,464 @@
+/*
+ * doctor: the registry, the serving copy and the keys.
+ */
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/doctor.h"
+#include "cli/init_group.h"
+
+#define GROUPS_MAX  256
+
+
+/* Whoever runs nginx's workers. */
+
+typedef struct {
+    const char         *name;
+    uid_t               uid;
+    gid_t               groups[GROUPS_MAX];
+    int                 ngroups;
+} reader_t;
+
+
+/* What cannot be read is one failure each; the others are kept. */
+
+static nxe_status_t
+read_experiments(doctor_t *d, nxe_registry_txn_t *txn, nxe_error_t *err)
+{
+    size_t         i, n;
+    nxe_str_t     *names;
+    nxe_status_t   rc;
+
+    rc = nxe_registry_names(txn, d->cli->mem, &names, &n, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    d->experiments = nxe_calloc(d->cli->mem,
+                                (n + 1) * sizeof(nxe_experiment_t));
+    if (d->experiments == NULL) {
+        return nxe_fail(err, NXE_NOMEM, "out of memory");
+    }
+
+    for (i = 0; i < n; i++) {
+        rc = nxe_registry_get(txn, names[i], d->cli->mem,
+                              &d->experiments[d->nexperiments], err);
+
+        if (rc == NXE_OK) {
+            d->nexperiments++;
+
+        } else {
+            doctor_add(d, "registry", DOCTOR_FAIL, "expctl apply -f FILE",
+                       "%s", err->text);
+        }
+    }
+
+    return NXE_OK;
+}
+
+
+static nxe_status_t
+read_registry(doctor_t *d, nxe_registry_txn_t *txn, nxe_error_t *err)
+{
+    uint64_t      n;
+    nxe_str_t     log;
+    nxe_status_t  rc;
+
+    d->txn = nxe_registry_txn_id(txn);
+
+    rc = nxe_registry_head(txn, d->head, err);
+
+    if (rc == NXE_OK) {
+        rc = read_experiments(d, txn, err);
+    }
+
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    d->open = 1;
+
+    if (nxe_registry_meta(txn, "log", d->cli->mem, &log, err) == NXE_OK) {
+        d->log = log.data;
+    }
+
+    if (nxe_registry_verify(txn, &n, err) != NXE_OK) {
+        doctor_add(d, "registry", DOCTOR_FAIL, "restore a backup of the "
+                   "registry, or find out who wrote to it", "%s", err->text);
+        return NXE_OK;
+    }
+
+    doctor_add(d, "registry", DOCTOR_OK, NULL,
+               "format %d, %zu experiment%s, history whole",
+               NXE_REGISTRY_FORMAT, d->nexperiments,
+               d->nexperiments == 1 ? "" : "s");
+
+    return NXE_OK;
+}
+
+
+void
+doctor_registry(doctor_t *d)
+{
+    nxe_error_t          err;
+    nxe_status_t         rc;
+    nxe_registry_t      *reg;
+    nxe_registry_txn_t  *txn;
+
+    rc = nxe_registry_open(d->cli->registry, 0, &reg, &err);
+
+    if (rc != NXE_OK) {
+        doctor_add(d, "registry", DOCTOR_FAIL,
+                   rc == NXE_DECLINED || rc == NXE_INVALID
+                   ? "expctl init, or --registry DIR"
+                   : geteuid() != 0 ? "the same as root" : "expctl init",
+                   "%s", err.text);
+        return;
+    }
+
+    rc = nxe_registry_begin(reg, &txn, &err);
+
+    if (rc == NXE_OK) {
+        rc = read_registry(d, txn, &err);
+        nxe_registry_end(txn);
+    }
+
+    if (rc != NXE_OK) {
+        doctor_add(d, "registry", DOCTOR_FAIL, "expctl init", "%s", err.text);
+    }
+
+    nxe_registry_close(reg);
+}
+
+
+/*
+ * The user of nginx.conf; where nginx is not known, whoever the serving
+ * copy's group is named after.  Without root nginx runs as ourselves.
+ */
+
+static void
+find_reader(const doctor_t *d, gid_t gid, reader_t *r)
+{
+    struct group             *gr;
+    struct passwd            *pw;
+    const nginx_directive_t  *user;
+
+    user = d->has_nginx == NXE_OK ? nginx_find(&d->nginx, NULL, "user") : NULL;
+
+    if (geteuid() != 0) {
+        pw = getpwuid(geteuid());
+
+    } else if (user != NULL && user->nwords > 1) {
+        pw = getpwnam(user->words[1]);
+
+    } else {
+        pw = getpwnam(init_group_name(d->cli, gid));
+    }
+
+    r->ngroups = GROUPS_MAX;
+
+    if (pw == NULL) {
+        r->name = cli_format(d->cli, "group %s",
+                             init_group_name(d->cli, gid));
+        r->uid = (uid_t) -1;
+        r->groups[0] = gid;
+        r->ngroups = 1;
+        return;
+    }
+
+    r->name = cli_format(d->cli, "%s", pw->pw_name);
+    r->uid = pw->pw_uid;
+
+    if (getgrouplist(pw->pw_name, pw->pw_gid, r->groups, &r->ngroups) == -1) {
+        r->groups[0] = pw->pw_gid;
+        r->ngroups = 1;
+    }
+
+    /* "user NAME GROUP": that one instead of the user's own */
+
+    if (geteuid() == 0 && user != NULL && user->nwords > 2
+        && r->ngroups < GROUPS_MAX)
+    {
+        gr = getgrnam(user->words[2]);
+
+        if (gr != NULL) {
+            r->groups[r->ngroups++] = gr->gr_gid;
+        }
+    }
+}
+
+
+/* want: 4 read, 1 search */
+
+static int
+may(const reader_t *r, const struct stat *st, mode_t want)
+{
+    int  i;
+
+    if (r->uid == 0) {
+        return 1;
+    }
+
+    if (st->st_uid == r->uid) {
+        return (st->st_mode >> 6 & want) == want;
+    }
+
+    for (i = 0; i < r->ngroups; i++) {
+        if (st->st_gid == r->groups[i]) {
+            return (st->st_mode >> 3 & want) == want;
+        }
+    }
+
+    return (st->st_mode & want) == want;
+}
+
+
+/* The first folder or file on the way that the reader may not; NULL: none. */
+
+static const char *
+blocked_at(const doctor_t *d, const reader_t *r, const char *path)
+{
+    const char   *p, *part;
+    struct stat   st;
+
+    for (p = strchr(path, '/'); p != NULL; p = strchr(p + 1, '/')) {
+        part = p == path ? "/" : cli_format(d->cli, "%.*s",
+                                            (int) (p - path), path);
+
+        if (stat(part, &st) == -1 || !may(r, &st, 1)) {
+            return part;
+        }
+    }
+
+    return stat(path, &st) == -1 || !may(r, &st, 4) ? path : NULL;
+}
+
+
+/* Whoever can write the copy decides what traffic gets. */
+
+static int
+check_modes(doctor_t *d, const char *const *paths, size_t n)
+{
+    size_t       i;
+    struct stat  st;
+
+    for (i = 0; i < n; i++) {
+
+        if (stat(paths[i], &st) == -1) {
+            doctor_add(d, "serving", DOCTOR_FAIL, "expctl init",
+                       "cannot look at '%s': %s", paths[i], strerror(errno));
+            return 0;
+        }
+
+        if ((st.st_mode & 022) != 0) {
+            doctor_add(d, "serving", DOCTOR_FAIL, "expctl init",
+                       "others can write '%s', mode %04o", paths[i],
+                       (unsigned) st.st_mode & 07777);
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static void
+check_readers(doctor_t *d, const char *dir, const nxe_current_t *current)
+{
+    char          real[PATH_MAX];
+    size_t        i;
+    reader_t      reader;
+    const char   *paths[4], *at;
+    struct stat   st;
+
+    if (realpath(dir, real) == NULL || stat(real, &st) == -1) {
+        doctor_add(d, "serving", DOCTOR_FAIL, "expctl init",
+                   "cannot look at '%s': %s", dir, strerror(errno));
+        return;
+    }
+
+    paths[0] = real;
+    paths[1] = cli_format(d->cli, "%s/current", real);
+    paths[2] = cli_format(d->cli, "%s/generation", real);
+    paths[3] = cli_format(d->cli, "%s/%s", real, current->file);
+
+    if (!check_modes(d, paths, 4)) {
+        return;
+    }
+
+    find_reader(d, st.st_gid, &reader);
+
+    for (i = 1; i < 4; i++) {
+        at = blocked_at(d, &reader, paths[i]);
+
+        if (at != NULL) {
+            doctor_add(d, "serving", DOCTOR_FAIL,
+                       strncmp(at, real, strlen(real)) == 0
+                       ? "expctl init --group G, the group of nginx's workers"
+                       : "let nginx's workers search the folders above",
+                       "%s cannot read it: '%s'", reader.name, at);
+            return;
+        }
+    }
+
+    doctor_add(d, "serving", DOCTOR_OK, NULL,
+               "%llu, hash as published, %s can read it",
+               (unsigned long long) current->txn, reader.name);
+}
+
+
+void
+doctor_serving(doctor_t *d)
+{
+    nxe_error_t     err;
+    const char     *dir;
+    nxe_current_t   current;
+    nxe_serving_t  *serving;
+
+    dir = cli_format(d->cli, "%s/serving", d->cli->registry);
+
+    if (nxe_current_read(dir, &current, &err) != NXE_OK) {
+        doctor_add(d, "serving", DOCTOR_FAIL, "expctl init", "%s", err.text);
+        return;
+    }
+
+    serving = NULL;
+
+    if (nxe_serving_open(dir, &current, &serving, &err) != NXE_OK) {
+        nxe_serving_close(serving);
+        doctor_add(d, "serving", DOCTOR_FAIL, "expctl init", "%s", err.text);
+        return;
+    }
+
+    nxe_serving_close(serving);
+
+    if (d->open && (current.txn != d->txn
+                    || strcmp(current.head, d->head) != 0))
+    {
+        doctor_add(d, "serving", DOCTOR_FAIL, "expctl init",
+                   "%llu is served, the registry is at %llu",
+                   (unsigned long long) current.txn,
+                   (unsigned long long) d->txn);
+        return;
+    }
+
+    check_readers(d, dir, &current);
+}
+
+
+/* The keys as they are on disk; the caller erases them. */
+
+static int
+read_keys(doctor_t *d, const char *path, nxe_keys_t *keys)
+{
+    int           fd;
+    char          text[NXE_KEYS_FILE + 1];
+    ssize_t       n;
+    nxe_error_t   err;
+    struct stat   st;
+
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd == -1 || fstat(fd, &st) == -1) {
+        doctor_add(d, "keys", DOCTOR_FAIL, errno == EACCES
+                   ? "the same as root" : "expctl init",
+                   "cannot open '%s': %s", path, strerror(errno));
+
+        if (fd != -1) {
+            close(fd);
+        }
+
+        return 0;
+    }
+
+    n = S_ISREG(st.st_mode) ? read(fd, text, sizeof(text)) : 0;
+    close(fd);
+
+    if (nxe_keys_parse((nxe_str_t) { text, n > 0 ? (size_t) n : 0 }, keys,
+                       &err)
+        != NXE_OK)
+    {
+        nxe_erase(text, sizeof(text));
+        doctor_add(d, "keys", DOCTOR_FAIL, "put the old file back: other "
+                   "keys give other unit ids", "'%s': %s", path, err.text);
+        return 0;
+    }
+
+    nxe_erase(text, sizeof(text));
+
+    if ((st.st_mode & 077) != 0
+        || (st.st_uid != 0 && st.st_uid != geteuid()))
+    {
+        doctor_add(d, "keys", DOCTOR_FAIL, "expctl init",
+                   "'%s' is %04o and %s's, expected 0600 and root's", path,
+                   (unsigned) st.st_mode & 07777,
+                   init_user_name(d->cli, st.st_uid));
+        return 0;
+    }
+
+    return 1;
+}
+
+
+/* The key by which the last line's units are known. */
+
+static void
+check_key_of_log(doctor_t *d, const nxe_keys_t *keys)
+{
+    size_t     i;
+    nxe_str_t  kid;
+
+    kid = d->log_file != NULL && d->line_status == NXE_OK
+          && d->record->kind == NXE_LOGLINE_REQUEST
+          ? d->record->key_id : nxe_null_str;
+
+    if (kid.len == 0) {
+        doctor_add(d, "keys", DOCTOR_OK, NULL, "0600, %s", keys->keys[0].kid);
+        return;
+    }
+
+    for (i = 0; i < keys->n; i++) {
+        if (nxe_str_eq(kid, nxe_str_of(keys->keys[i].kid))) {
+            break;
+        }
+    }
+
+    if (i == 0) {
+        doctor_add(d, "keys", DOCTOR_OK, NULL, "0600, %s, the same in the log",
+                   keys->keys[0].kid);
+
+    } else if (i < keys->n) {
+        doctor_add(d, "keys", DOCTOR_WARN, "nginx -s reload",
+                   "%s signs, the last line of the log has %s, an older one",
+                   keys->keys[0].kid, keys->keys[i].kid);
+
+    } else {
+        doctor_add(d, "keys", DOCTOR_FAIL, "experiment_keys with the file of "
+                   "this registry, then nginx -s reload",
+                   "%s, but the last line of the log has %.*s",
+                   keys->keys[0].kid, (int) kid.len, kid.data);
+    }
+}
+
+
+void
+doctor_keys(doctor_t *d)
+{
+    nxe_keys_t  keys;
+
+    if (read_keys(d, cli_format(d->cli, "%s/keys", d->cli->registry), &keys)) {
+        check_key_of_log(d, &keys);
+    }
+
+    nxe_erase(&keys, sizeof(keys));
+}

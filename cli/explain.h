@@ -1,0 +1,53 @@
+/*
+ * What cmd_explain.c and the two forms of its answer share.
+ */
+
+#ifndef EXPCTL_EXPLAIN_H
+#define EXPCTL_EXPLAIN_H
+
+#include "cli/subject.h"
+
+
+typedef struct {
+    const cli_t        *cli;
+    subject_t           subject;
+    const nxe_doc_t    *doc;
+    nxe_str_t           unit;
+    uint32_t            position;
+    attrs_t             attrs;
+    nxe_request_t       request;
+    nxe_assignment_t    a;
+    int                 has_unit;
+    nxe_buf_t           out;
+} explain_t;
+
+
+/* Appends a time as RFC 3339. */
+void explain_time(nxe_buf_t *b, int64_t at);
+
+/* The i-th condition alone: whether it holds, and what was found or NULL. */
+int explain_condition(explain_t *x, uint32_t i, nxe_str_t *found);
+
+/* A member of the i-th condition, as its author wrote it. */
+const cJSON *explain_member(const explain_t *x, uint32_t i, const char *name);
+
+int explain_window(const explain_t *x, const nxe_window_t *w);
+
+/* 1 if units are drawn at all: else no variant has a range. */
+int explain_ranges(const explain_t *x);
+
+/* What the unit is served with on a step; NULL: nothing, or not asked for. */
+const nxe_effective_t *explain_effective(const explain_t *x, uint32_t step);
+
+/* One thing that a variant does; value is JSON text, NULL: removed. */
+
+typedef void (*explain_effect_pt)(explain_t *x, uint32_t step, const char *key,
+    nxe_str_t value, int if_absent, uint32_t from);
+
+void explain_effects(explain_t *x, uint32_t step, explain_effect_pt each);
+
+/* explain_json.c */
+int explain_json(explain_t *x);
+
+
+#endif /* EXPCTL_EXPLAIN_H */

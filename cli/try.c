@@ -1,0 +1,312 @@
+/*
+ * What becomes of a body, by the functions that the module calls.
+ */
+
+#include "cli/try.h"
+
+
+/* What the scan has to look for, as in the module: every arm's parameters. */
+
+static nxe_status_t
+add_pointers(try_t *t)
+{
+    uint32_t             i, n;
+    attr_pointer_t      *p;
+    const nxe_source_t  *source;
+
+    n = t->doc->nsources + t->doc->ntargeting;
+
+    t->attrs.pointers = nxe_calloc(t->cli->mem,
+                                   (n + 1) * sizeof(attr_pointer_t));
+    if (t->attrs.pointers == NULL) {
+        return NXE_NOMEM;
+    }
+
+    for (i = 0; i < n; i++) {
+        source = i < t->doc->nsources
+                 ? &t->doc->sources[i]
+                 : &t->doc->targeting[i - t->doc->nsources].attribute;
+
+        if (source->type != NXE_SOURCE_JSON) {
+            continue;
+        }
+
+        p = &t->attrs.pointers[t->attrs.npointers++];
+        p->pointer = source->name;
+
+        if (nxe_places_pointer(&t->places, source->name, t->cli->mem,
+                               &p->node)
+            != NXE_OK)
+        {
+            return NXE_NOMEM;
+        }
+    }
+
+    return NXE_OK;
+}
+
+
+static nxe_status_t
+scan(try_t *t)
+{
+    nxe_json_cause_t  cause;
+
+    t->attrs.json = NXE_DECLINED;
+
+    if (t->seg.len == 0) {
+        return NXE_OK;          /* as a request without a body */
+    }
+
+    if (t->seg.len > TRY_BODY_MAX) {
+        t->bypass = "size";
+        return NXE_OK;
+    }
+
+    nxe_places_init(&t->places, t->dialect);
+
+    if (nxe_places_model(&t->places, t->cli->mem) != NXE_OK
+        || add_pointers(t) != NXE_OK
+        || (t->a.step != NXE_NONE
+            && nxe_places_params(&t->places, t->doc->steps[t->a.step].params,
+                                 t->cli->mem) != NXE_OK))
+    {
+        return NXE_NOMEM;
+    }
+
+    cause = nxe_json_scan(&t->text, &t->places.root, NXE_JSON_ROOT_OBJECT,
+                          &t->fault);
+
+    if (cause != NXE_JSON_OK) {
+        t->bypass = nxe_json_cause_name(cause);
+        return NXE_OK;
+    }
+
+    t->scanned = 1;
+    t->attrs.json = NXE_OK;
+    t->attrs.text = &t->text;
+
+    return NXE_OK;
+}
+
+
+/* Arms alike: an exposed unit's body is read where any arm edits it. */
+
+static int
+wants_body(const try_t *t)
+{
+    int  p;
+
+    if (t->effective == NULL) {
+        return 0;
+    }
+
+    if (t->a.exposed && t->doc->steps[t->a.step].body) {
+        return 1;
+    }
+
+    for (p = 0; p < NXE_PARAMS; p++) {
+        if (t->effective->params[p] != NULL) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static nxe_status_t
+assign_unit(try_t *t)
+{
+    nxe_unit_t    unit;
+    nxe_status_t  rc;
+
+    unit.value = nxe_str_of(cli_opt(t->cli, "unit"));
+    unit.source = 0;
+
+    rc = subject_unit_ok(unit.value)
+         ? nxe_assign(t->doc, &t->subject.force, t->subject.ranges,
+                      &t->request, &unit,
+                      subject_position(&t->subject, unit.value), &t->a)
+         : nxe_assign(t->doc, &t->subject.force, t->subject.ranges,
+                      &t->request, NULL, 0, &t->a);
+
+    if (rc == NXE_OK) {
+        t->reason = nxe_reason_name(t->a.reason);
+        t->effective = nxe_assign_effective(t->doc, &t->a);
+    }
+
+    return rc;
+}
+
+
+nxe_status_t
+try_decide(try_t *t)
+{
+    nxe_status_t  rc;
+
+    if (cli_has(t->cli, "variant")) {
+        t->effective = &t->doc->effective[t->a.variant * t->doc->nsteps
+                                          + t->a.step];
+        return wants_body(t) ? scan(t) : NXE_OK;
+    }
+
+    /* until the body has been read, what is in it is not known */
+
+    t->attrs.json = NXE_AGAIN;
+    rc = assign_unit(t);
+
+    if (rc == NXE_OK && wants_body(t)) {
+        rc = scan(t);
+
+    } else if (rc == NXE_AGAIN) {
+        rc = scan(t);
+
+        if (rc == NXE_OK) {
+            rc = assign_unit(t);
+        }
+    }
+
+    return rc;
+}
+
+
+static try_edit_t *
+add_edit(try_t *t, const char *name, nxe_code_t code)
+{
+    try_edit_t  *e;
+
+    e = &t->edits[t->nedits++];
+    e->name = name;
+    e->code = code;
+
+    return e;
+}
+
+
+static nxe_status_t
+plan_param(try_t *t, nxe_param_t param)
+{
+    size_t                 i, first;
+    try_edit_t                *e;
+    nxe_str_t              bytes;
+    nxe_status_t           rc;
+    const nxe_override_t  *o;
+
+    o = t->effective->params[param];
+    e = add_edit(t, nxe_param_name(param), t->bypass != NULL
+                                           ? NXE_CODE_BYPASSED
+                                           : NXE_CODE_NOT_SENT);
+
+    if (!t->scanned) {
+        return NXE_OK;
+    }
+
+    bytes.data = t->doc->bytes + o->value.offset;
+    bytes.len = o->value.len;
+    first = t->nsplices;
+
+    rc = nxe_places_plan(&t->places, &t->text, param, bytes, o->if_absent,
+                         t->cli->mem, t->splices, &t->nsplices, &e->code);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    if (e->code != NXE_CODE_UNSUPPORTED) {
+        e->path = nxe_places_path(&t->places, param);
+    }
+
+    if (e->code == NXE_CODE_APPLIED) {
+        e->value = bytes;
+    }
+
+    for (i = first; i < t->nsplices; i++) {
+        if (t->splices[i].end > t->splices[i].start) {
+            e->old[e->nold++] = (nxe_str_t) {
+                t->seg.data + t->splices[i].start,
+                t->splices[i].end - t->splices[i].start };
+        }
+    }
+
+    return NXE_OK;
+}
+
+
+/* The response is thought of as one that has no header of the name yet. */
+
+static void
+plan_header(try_t *t, const nxe_header_t *h)
+{
+    size_t         n;
+    try_edit_t        *e;
+    const attr_t  *there;
+
+    e = add_edit(t, cli_format(t->cli, "%s%.*s", h->response
+                               ? "response_header:" : "header:",
+                               (int) h->name.len, h->name.data),
+                 NXE_CODE_APPLIED);
+    e->header = 1;
+
+    n = 0;
+    there = h->response ? NULL : attrs_header(&t->attrs, h->lower, &n);
+
+    if ((h->remove && n == 0)
+        || (!h->remove && n == 1 && nxe_str_eq(there->value, h->value)))
+    {
+        e->code = NXE_CODE_EQUAL;
+        return;
+    }
+
+    if (there != NULL) {
+        e->old[e->nold++] = there->value;
+    }
+
+    if (!h->remove) {
+        e->value = h->value;
+    }
+}
+
+
+nxe_status_t
+try_plan(try_t *t)
+{
+    uint32_t                i;
+    nxe_status_t            rc;
+    const nxe_effective_t  *eff;
+
+    eff = t->effective;
+
+    if (eff == NULL) {
+        return NXE_OK;
+    }
+
+    t->edits = nxe_calloc(t->cli->mem, (NXE_PARAMS + eff->nheaders + eff->nops
+                                        + 1) * sizeof(try_edit_t));
+    if (t->edits == NULL) {
+        return NXE_NOMEM;
+    }
+
+    for (i = 0; i < NXE_PARAMS; i++) {
+        if (eff->params[i] != NULL) {
+            rc = plan_param(t, (nxe_param_t) i);
+            if (rc != NXE_OK) {
+                return rc;
+            }
+        }
+    }
+
+    for (i = 0; i < eff->nops; i++) {
+        add_edit(t, cli_format(t->cli, "body:%s",
+                               cli_safe(t->cli, eff->ops[i]->path)),
+                 NXE_CODE_UNSUPPORTED);
+    }
+
+    for (i = 0; i < eff->nheaders; i++) {
+        plan_header(t, eff->headers[i]);
+    }
+
+    if (eff->route != NULL) {
+        add_edit(t, "route", NXE_CODE_APPLIED)->value = eff->route->upstream;
+    }
+
+    return nxe_splice_order(t->splices, t->nsplices);
+}

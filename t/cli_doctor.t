@@ -1,0 +1,273 @@
+#!/usr/bin/perl
+# expctl doctor: what it finds on a host, fault by fault.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP ();
+use Test::More;
+
+use Edge;
+
+my $e = Edge->new;
+my $dir = $e->dir;
+my $json = JSON::PP->new->utf8;
+
+$e->upstream(reply => sub { return { body => '{}' } });
+
+
+# before init
+
+my ($rc, $out) = $e->expctl('doctor', '--nginx', "$dir/none");
+is($rc, 1, 'no registry - FAIL');
+like($out, qr/^registry  FAIL  .*\n                next: expctl init/m,
+    'no registry - what to do');
+like($out, qr/^nginx     FAIL  cannot run '/m, 'no such nginx');
+
+$e->init;
+$e->apply(<<'EOD', <<'EOD');
+{"name":"tone","unit":"header:X-Id","layer":"chat","variants":[
+  {"name":"control"},{"name":"b","headers":{"request":{"set":{"X-B":"1"}}}}]}
+EOD
+{"name":"triage","unit":"header:X-Id","layer":"triage","variants":[
+  {"name":"control"},{"name":"small","route":{"upstream":"gpt4o_pool"}}]}
+EOD
+$e->stage($_, 'ab', '--exposure', '0.3') for qw(tone triage);
+
+
+# no nginx in PATH is no failure
+
+($rc, $out) = $e->expctl({ env => { PATH => "$dir/html" } }, 'doctor')
+    unless -x '/usr/sbin/nginx' || -x '/usr/local/sbin/nginx';
+
+SKIP: {
+    skip 'an nginx is installed', 2 if -x '/usr/sbin/nginx'
+        || -x '/usr/local/sbin/nginx' || -x '/sbin/nginx';
+    is($rc, 0, 'no nginx at hand - no FAIL');
+    like($out, qr/^nginx     warn  there is no nginx in PATH\n/m,
+        'no nginx at hand - said');
+}
+
+
+my $conf = <<'EOC';
+%%MAIN%%
+http {
+    %%HTTP%%
+    # log_format in a comment { ;
+    map $host $word { default a; experiment nobody; "x;{" 'y}'; }
+    upstream gpt4o_pool { server 127.0.0.1:%%PORT_UP%%; }
+    upstream other { server 127.0.0.1:%%PORT_UP%%; }
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        location /named { experiment triage; return 204; }
+        location ~ "^/v{1}1/" {
+            experiment layer=chat layer=triage;
+            experiment_upstream other gpt4o_pool;
+            add_header X-Odd "experiment none; \" }";
+            proxy_pass http://$experiment_upstream;
+        }
+    }
+}
+EOC
+
+# The harness has a location that binds a name of nobody.  Lines that were
+# broken to fit are put together again.
+
+sub doctor {
+    my ($text, @options) = @_;
+
+    $e->conf($text);
+    my ($code, $said) = $e->expctl('doctor', '--nginx', Edge::nginx_bin(),
+                                   '--conf', "$dir/nginx.conf", @options);
+    $said =~ s/\n {16}(?: {6})?(?=\S)(?!next:)/ /g;
+    return "$code " . $said =~ s/\Q$dir\E/DIR/gr;
+}
+
+sub check {
+    my ($text, $want, $name) = @_;
+
+    like(doctor($text, '-q'), $want, $name);
+}
+
+$e->run($conf);
+$e->post('/v1/x', '{}', 'X-Id', 'u');
+$e->log_next;
+
+my $user = $> == 0 ? $e->{user} : getpwuid $>;
+my ($kid) = $e->read_file($e->registry . '/keys') =~ /^(\w{8}) /;
+my $txn = $e->published;
+
+my $well = doctor($conf);
+like($well, qr/\A0 registry  ok    format 1, 2 experiments, history whole\n/,
+    'registry');
+like($well, qr/^serving   ok    $txn, hash as published, $user can read it\n/m,
+    'serving');
+like($well, qr/^keys      ok    0600, $kid, the same in the log\n/m, 'keys');
+like($well, qr/^nginx     ok    \d+\.\d+\.\d+, the module's signature fits\n/m,
+    'nginx');
+like($well, qr/^log       ok    last line \d+ s old, escape=none, nothing /m,
+    'log');
+like($well, qr/^          warn  experiment none\.of\.the\.tests in .* binds/m,
+    'a binding of nobody - warn');
+like($well, qr/\n5 ok, 1 warning, 0 failures\n\z/, 'the closing line');
+
+my $j = $json->decode(doctor($conf, '-o', 'json') =~ s/^0 //r);
+is_deeply([ @$j{qw(ok warn fail why)} ], [ 5, 1, 0, [] ], 'json - counts');
+is_deeply([ map { $_->{area} } @{ $j->{checks} } ],
+    [ qw(registry serving keys nginx nginx log) ], 'json - areas');
+is_deeply([ sort keys %{ $j->{checks}[0] } ], [ qw(area level next text) ],
+    'json - members');
+
+
+# nginx.conf
+
+$e->apply('{"name":"wrong","unit":"header:X-Id","layer":"wrong","variants":['
+    . '{"name":"control"},{"name":"b","route":{"upstream":"gpt4o_poll"}}]}');
+$e->stage('triage', 'off');
+$e->stage('wrong', 'ab', '--exposure', '0.3');
+
+check($conf, qr/\A1 .*FAIL  wrong routes to gpt4o_poll, not in experiment_up/s,
+    'a route to nowhere - FAIL');
+check($conf, qr/\n {16}next: gpt4o_pool\? correct it, expctl apply -f FILE\n/,
+    'a route to nowhere');
+check($conf, qr/warn  wrong is live, and no location binds it\n/,
+    'live and bound by nobody');
+is_deeply($json->decode(doctor($conf, '-o', 'json') =~ s/^1 //r)->{why},
+    [ 'nginx' ], 'json - why');
+
+$e->stage('wrong', 'off');
+$e->stage('triage', 'ab', '--exposure', '0.3');
+
+check($conf =~ s/layer=chat/layer=chta/r,
+    qr/warn  experiment layer=chta in .*\n.*next: layer=chat\? correct it/s,
+    'a layer of nobody');
+check($conf =~ s/ triage;/ triaeg;/r,
+    qr/warn  experiment triaeg in .*\n.*next: triage\? correct it/s,
+    'an experiment of nobody');
+
+mkdir "$dir/elsewhere";
+check($conf =~ s/%%HTTP%%/plain()/er,
+    qr/\A1 .*FAIL  experiment_registry is 'DIR\/elsewhere'/s,
+    'another registry');
+
+check($conf =~ s/load_module//r =~ s/%%MAIN%%/%%BARE%%/r,
+    qr/\A1 .* refuses its configuration: unknown directive "experiment_re/s,
+    'no module - what nginx says');
+check('%%BARE%% http { %%TEMP%% }',
+    qr/\A1 .*nginx     FAIL  \S+ does not load the module\n/s,
+    'nginx without the module');
+
+my $so = $e->read_file(Edge::module());
+$so =~ s/(\d+,\d+,\d+,[01]{20,})([01])\0/$1 . (1 - $2) . "\0"/e
+    or die "no signature in the module\n";
+my $bad = $e->file('ngx_http_experiment_module.so', $so);
+check($conf =~ s/%%MAIN%%/load_module "$bad"; %%BARE%%/r,
+    qr/\A1 .*FAIL .*is\s+not\s+binary\s+compatible/s,
+    'a module for another nginx');
+
+
+# the log
+
+my @formats = (
+    [ q{escape=none}, q{escape=json},
+      qr/ log_format experiment in .* has escape=json/,
+      'another escape' ],
+    [ q{escape=none '}, q{'},
+      qr/ log_format experiment in .* has escape=default/,
+      'no escape' ],
+    [ q{'$experiment_json'}, q{'$http_x $experiment_json'},
+      qr/FAIL  log_format experiment in .* has more in it/,
+      'more in the line' ],
+    [ q{experiment if=$experiment_on}, q{combined},
+      qr/FAIL  no access_log writes \$experiment_json\n/, 'nobody writes it' ],
+);
+
+for my $case (@formats) {
+    my ($from, $to, $want, $name) = @$case;
+    my $text = $e->fill($conf);
+
+    $text =~ s/\Q$from\E/$to/ or die "no $from\n";
+    check($text, qr/\A1 .*$want/s, "log - $name");
+}
+
+check($e->fill($conf) =~ s!/log/experiment\.log!/html/x.log!r,
+    qr/warn  access_log 'DIR\/html\/x\.log' is not among/,
+    'log - not where analyze reads');
+
+my $log = "$dir/log/experiment.log";
+my $line = $e->read_file($log);
+
+for my $case (
+    [ $line =~ s/"/\\x22/gr, qr/FAIL  the last line of .* is escaped/,
+      'escaped' ],
+    [ "10.0.0.1 $line", qr/FAIL  the last line of .* has more/, 'more' ],
+    [ $line =~ s/"status":/"status":x/r,
+      qr/FAIL  the last line of .* cannot be read/, 'broken' ],
+    [ $line =~ s/"key_id":"$kid"/"key_id":"00000000"/r,
+      qr/^keys      FAIL  $kid, but the last line of the log has 00000000/m,
+      'another key' ],
+    [ $line . '{"kind":"requ', qr/^log       ok /m, 'half a line behind it' ],
+    [ '', qr/^log       warn  there is no line/m, 'empty' ])
+{
+    my ($text, $want, $name) = @$case;
+
+    $e->file($log, $text);
+    check($conf, $want, "log - $name");
+}
+
+$e->file($log, $line);
+
+
+# modes, the serving copy, the keys
+
+my $keys = $e->registry . '/keys';
+chmod 0644, $keys;
+check($conf, qr/\A1 .*^keys      FAIL  'DIR\/edge\/keys' is 0644/ms,
+    'keys that others read');
+chmod 0600, $keys;
+
+my $current = $e->registry . '/serving/current';
+my $old = $e->read_file($current);
+chmod 0660, $current;
+check($conf, qr/\A1 .*^serving   FAIL  .* that others cannot write/ms,
+    'a serving copy that others write');
+chmod 0600, $current;
+
+SKIP: {
+    skip 'root alone knows another user', 1 if $> != 0;
+    check($conf, qr/^serving   FAIL  $user cannot read it/m,
+        'a serving copy that workers cannot read');
+}
+
+chmod 0640, $current;
+
+$e->file($current, $old =~ s/"txn":\d+/"txn":1/r);
+check($conf, qr/^serving   FAIL  .*\n +next: expctl init\n/m,
+    'a serving copy that is not the last');
+
+my ($file) = $old =~ /"file":"([^"]+)"/;
+$e->file($current, $old);
+my $copy = $e->registry . "/serving/$file";
+my $bytes = $e->read_file($copy);
+$e->file($copy, $bytes =~ s/control/contrul/r);
+check($conf, qr/^serving   FAIL  .* has not the published SHA-256/m,
+    'a serving copy that was changed');
+$e->file($copy, $bytes);
+
+$e->conf($conf);
+is((doctor($conf) =~ /\A(\d)/)[0], 0, 'all is put back');
+
+$e->done;
+
+
+# The harness's http block with another registry.
+
+sub plain {
+    my $text = $e->fill('%%HTTP%%');
+    my $registry = $e->registry;
+
+    $text =~ s!registry "\Q$registry\E"!registry "$dir/elsewhere"!;
+    return $text;
+}

@@ -1,0 +1,207 @@
+/*
+ * The scan.  The first byte chooses the cuts.  Whatever the cuts, the answer
+ * is the same; what it passes cJSON parses too; a walk over what it passed
+ * visits the same values.
+ */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include <nxe/arena.h>
+#include <nxe/json.h>
+
+#define TARGETS  5
+
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+
+static const char *const  pointers[TARGETS] = {
+    "/a", "/a/b", "/a/0", "/0/1", "/messages/0/role"
+};
+
+
+static void
+scan(const nxe_text_t *text, const nxe_mem_t *mem, nxe_json_node_t *root,
+    nxe_json_node_t **nodes, nxe_json_result_t *r)
+{
+    int  i;
+
+    memset(root, 0, sizeof(*root));
+    root->index = NXE_JSON_NO_INDEX;
+
+    for (i = 0; i < TARGETS; i++) {
+        assert(nxe_json_target(root, nxe_str_of(pointers[i]), mem, &nodes[i])
+               == NXE_OK);
+    }
+
+    (void) nxe_json_scan(text, root, 0, r);
+}
+
+
+static int
+same(const nxe_json_node_t *a, const nxe_json_node_t *b)
+{
+    return a->type == b->type
+           && (a->type == NXE_JSON_NONE
+               || (a->value.start == b->value.start
+                   && a->value.end == b->value.end
+                   && a->key.start == b->key.start
+                   && a->key.end == b->key.end
+                   && a->nonempty == b->nonempty));
+}
+
+
+/* Recursion is bounded by the depth that the scan allows. */
+
+static void
+walk(nxe_str_t s, const cJSON *item)
+{
+    const cJSON      *child;
+    nxe_json_walk_t   w;
+
+    if (!cJSON_IsObject(item) && !cJSON_IsArray(item)) {
+        return;
+    }
+
+    child = item->child;
+
+    for (nxe_json_walk(&w, s); nxe_json_walk_next(&w); child = child->next) {
+        assert(child != NULL);
+        assert((w.key.data != NULL) == (cJSON_IsObject(item) != 0));
+        assert(w.value.data > s.data && w.value.len != 0);
+        assert(w.value.data + w.value.len < s.data + s.len);
+
+        assert((w.type == NXE_JSON_OBJECT) == cJSON_IsObject(child));
+        assert((w.type == NXE_JSON_ARRAY) == cJSON_IsArray(child));
+        assert((w.type == NXE_JSON_STRING) == cJSON_IsString(child));
+        assert((w.type == NXE_JSON_NUMBER) == cJSON_IsNumber(child));
+        assert((w.type == NXE_JSON_NULL) == cJSON_IsNull(child));
+
+        walk(w.value, child);
+    }
+
+    assert(child == NULL);
+}
+
+
+/*
+ * What RFC 8259 allows and cJSON 1.7.15 does not: lone surrogates, U+0000,
+ * numbers of more than 63 bytes.
+ */
+
+static int
+beyond_cjson(nxe_str_t s)
+{
+    size_t  i, run;
+
+    for (i = 0, run = 0; i < s.len; i++) {
+        run = strchr("0123456789+-.eE", s.data[i]) != NULL ? run + 1 : 0;
+
+        if (run > 62) {
+            return 1;
+        }
+    }
+
+    for (i = 0; i + 5 < s.len; i++) {
+        if (s.data[i] == '\\' && s.data[i + 1] == 'u'
+            && ((s.data[i + 2] | 0x20) == 'd'
+                || memcmp(s.data + i + 2, "0000", 4) == 0))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int                 i;
+    char               *copy;
+    cJSON              *tree;
+    size_t              n, at, len, step;
+    nxe_str_t           s, *segs;
+    nxe_text_t          one, cut;
+    nxe_arena_t        *arena;
+    nxe_json_node_t     root, root2, *nodes[TARGETS], *nodes2[TARGETS];
+    nxe_json_result_t   r, r2;
+
+    if (size == 0) {
+        return 0;
+    }
+
+    s.data = (const char *) data + 1;
+    s.len = size - 1;
+    step = data[0] % 16;
+
+    arena = nxe_arena_new();
+    segs = malloc((2 * s.len + 2) * sizeof(nxe_str_t));
+    assert(arena != NULL && segs != NULL);
+
+    one.segs = &s;
+    one.n = 1;
+    scan(&one, nxe_arena_mem(arena), &root, nodes, &r);
+
+    /* segments of one length, or of lengths drawn from the bytes; each in
+       memory of its own */
+
+    for (at = 0, n = 0; at < s.len; at += len) {
+        len = step != 0 ? step : (size_t) (data[at] % 7);
+        len = len > s.len - at ? s.len - at : len;
+
+        if (len == 0) {
+            segs[n++] = nxe_null_str;
+            len = 1;
+        }
+
+        copy = malloc(len);
+        assert(copy != NULL);
+        memcpy(copy, s.data + at, len);
+        segs[n].data = copy;
+        segs[n++].len = len;
+    }
+
+    cut.segs = segs;
+    cut.n = n;
+    scan(&cut, nxe_arena_mem(arena), &root2, nodes2, &r2);
+
+    assert(r.cause == r2.cause && r.offset == r2.offset);
+    assert(r.expected == r2.expected && r.offset <= s.len);
+    assert((r.cause == NXE_JSON_OK) == (r.expected == NULL));
+
+    if (r.cause == NXE_JSON_OK) {
+        assert(same(&root, &root2));
+        assert(nxe_utf8_ok(s));
+
+        for (i = 0; i < TARGETS; i++) {
+            assert(same(nodes[i], nodes2[i]));
+        }
+    }
+
+    /* cJSON takes more (other white space, zeros in front, any bytes) */
+
+    if (r.cause == NXE_JSON_OK && !beyond_cjson(s)) {
+        tree = cJSON_ParseWithLength(s.data, s.len);
+        assert(tree != NULL);
+
+        s.data += root.value.start;
+        s.len = root.value.end - root.value.start;
+        walk(s, tree);
+        cJSON_Delete(tree);
+    }
+
+    while (n-- > 0) {
+        free((void *) (uintptr_t) segs[n].data);
+    }
+
+    free(segs);
+    nxe_arena_free(arena);
+
+    return 0;
+}
