@@ -307,6 +307,16 @@ init_keys(init_t *init)
         if (rc != CLI_DONE) {
             return rc;
         }
+
+        snprintf(path, sizeof(path), "%s/registry/data.mdb", init->path);
+
+        if (lstat(path, &st) == 0) {
+            cli_error("'%s/keys' was gone and a new key was made: unit ids "
+                      "in the log differ from now on", init->path);
+            cli_remedy("bring the old file back if there is a copy");
+        }
+
+        snprintf(path, sizeof(path), "%s/keys", init->path);
     }
 
     return read_keys(init, path);

@@ -13,14 +13,19 @@
 #include "nxe_registry_int.h"
 
 
-/* 1 if the copy in force is that of the transaction, and all of it there. */
+/*
+ * 1 if the copy in force is that of the transaction and its bytes are those
+ * that were published.  They are read only where there is nothing newer to
+ * publish, so that "init" also mends a copy that was changed in place.
+ */
 
 static int
 is_published(const char *dir, uint64_t txn, const char *head)
 {
-    char           path[PATH_MAX + 64];
-    struct stat    st;
-    nxe_current_t  current;
+    char            path[PATH_MAX + 64];
+    struct stat     st;
+    nxe_current_t   current;
+    nxe_serving_t  *serving;
 
     if (nxe_current_read(dir, &current, NULL) != NXE_OK
         || current.txn != txn || strcmp(current.head, head) != 0)
@@ -28,11 +33,11 @@ is_published(const char *dir, uint64_t txn, const char *head)
         return 0;
     }
 
-    snprintf(path, sizeof(path), "%s/%s", dir, current.file);
-
-    if (lstat(path, &st) == -1 || (uint64_t) st.st_size != current.size) {
+    if (nxe_serving_open(dir, &current, &serving, NULL) != NXE_OK) {
         return 0;
     }
+
+    nxe_serving_close(serving);
 
     snprintf(path, sizeof(path), "%s/generation", dir);
 

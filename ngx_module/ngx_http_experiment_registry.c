@@ -365,7 +365,11 @@ ngx_http_experiment_swap(ngx_http_experiment_worker_t *w)
 static void
 ngx_http_experiment_failed(ngx_http_experiment_worker_t *w, nxe_error_t *err)
 {
-    if (w->failed) {
+    /* a copy that a newer one has displaced meanwhile is no fault */
+
+    if (w->failed
+        || (w->generation.word != NULL && *w->generation.word != w->tried))
+    {
         return;
     }
 

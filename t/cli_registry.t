@@ -335,6 +335,25 @@ ok(!-e "$reg/serving/current", 'list - writes nothing');
 ($rc) = expctl('apply', '-f', $tone);
 is(slurp("$reg/serving/current"), $before, 'next command publishes');
 
+# a copy that was changed in place, at equal size
+
+my $copy = "$reg/serving/" . decode_json($before)->{file};
+my $bytes = slurp($copy);
+substr($bytes, 6000, 1) = chr(255 ^ ord substr($bytes, 6000, 1));
+chmod 0600, $copy;
+spew($copy, $bytes);
+init_registry();
+isnt(slurp($copy), $bytes, 'init - mends a copy that was changed');
+
+# a key file that is lost
+
+rename "$reg/keys", "$reg/keys.lost";
+($rc, $out, $err) = expctl('init');
+is($rc, 0, 'init - a lost key file');
+like($err, qr/keys' was gone and a new key was made: unit ids/,
+    'init - says that unit ids change');
+rename "$reg/keys.lost", "$reg/keys";
+
 # who may
 
 chmod 0770, $reg;
