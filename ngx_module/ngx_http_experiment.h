@@ -274,12 +274,26 @@ ngx_int_t ngx_http_experiment_targets(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_uint_t ngx_http_experiment_edits_body(ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_entry_t *e);
+
+/* ngx_http_experiment_source.c */
+
+ngx_int_t ngx_http_experiment_get_step(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+nxe_status_t ngx_http_experiment_attr(void *data, const nxe_source_t *source,
+    nxe_str_t *value);
 ngx_table_elt_t *ngx_http_experiment_find_header(ngx_http_request_t *r,
     nxe_str_t lower, ngx_uint_t *n);
 
 /* ngx_http_experiment_body.c */
 
 ngx_int_t ngx_http_experiment_handler(ngx_http_request_t *r);
+
+/* ngx_http_experiment_edit.c */
+
+ngx_int_t ngx_http_experiment_edit(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+void ngx_http_experiment_codes(ngx_http_experiment_ctx_t *ctx,
+    nxe_code_t code);
 
 /* ngx_http_experiment_headers.c */
 
