@@ -233,6 +233,34 @@ typedef struct {
 } ngx_http_experiment_ctx_t;
 
 
+/* A text that grows in the request's pool. */
+
+typedef struct {
+    ngx_pool_t         *pool;
+    u_char             *start;
+    u_char             *pos;
+    u_char             *end;
+    unsigned            failed:1;
+} ngx_http_experiment_line_t;
+
+#define NGX_HTTP_EXPERIMENT_CUT        256         /* bytes of a string */
+
+
+/* ngx_http_experiment_conf.c */
+
+char *ngx_http_experiment_set_registry(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+char *ngx_http_experiment_set_keys(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_experiment_set_bind(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_experiment_set_step(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_experiment_set_dialect(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+char *ngx_http_experiment_set_upstream(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
 /* ngx_http_experiment_registry.c */
 
 ngx_int_t ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
@@ -251,8 +279,6 @@ ngx_http_experiment_snapshot_t *ngx_http_experiment_snapshot_create(
     uint64_t generation, ngx_log_t *log);
 void ngx_http_experiment_snapshot_destroy(
     ngx_http_experiment_snapshot_t *snapshot);
-void ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
-    ngx_uint_t all);
 ngx_http_experiment_bind_t *ngx_http_experiment_bind(
     ngx_http_experiment_snapshot_t *snapshot,
     ngx_http_experiment_loc_conf_t *elcf);
@@ -260,6 +286,14 @@ ngx_http_experiment_handle_t *ngx_http_experiment_layer_handle(
     ngx_http_experiment_snapshot_t *snapshot,
     ngx_http_experiment_layer_t *layer, size_t i);
 void *ngx_http_experiment_palloc(void *pool, size_t size);
+
+/* ngx_http_experiment_compile.c */
+
+ngx_http_experiment_compiled_t *ngx_http_experiment_compile(
+    ngx_http_experiment_worker_t *worker, nxe_str_t name,
+    nxe_entry_t *entry);
+void ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
+    ngx_uint_t all);
 
 /* ngx_http_experiment_assign.c */
 
@@ -306,6 +340,24 @@ ngx_int_t ngx_http_experiment_filter_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_experiment_ready(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t **ctx);
+
+/* ngx_http_experiment_line.c */
+
+u_char *ngx_http_experiment_room(ngx_http_experiment_line_t *l,
+    size_t len);
+void ngx_http_experiment_raw(ngx_http_experiment_line_t *l,
+    const void *data, size_t len);
+void ngx_http_experiment_string(ngx_http_experiment_line_t *l,
+    const void *data, size_t len);
+void ngx_http_experiment_escape(ngx_http_experiment_line_t *l,
+    const u_char *p, size_t len);
+void ngx_http_experiment_number(ngx_http_experiment_line_t *l,
+    const char *member, uint64_t n);
+void ngx_http_experiment_ms(ngx_http_experiment_line_t *l,
+    const char *member, uint64_t us);
+
+#define ngx_http_experiment_lit(l, s)                                         \
+    ngx_http_experiment_raw(l, s, sizeof(s) - 1)
 
 /* ngx_http_experiment_log.c */
 

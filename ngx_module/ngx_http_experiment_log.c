@@ -6,20 +6,6 @@
 #include "ngx_http_experiment.h"
 
 
-#define NGX_HTTP_EXPERIMENT_CUT  256    /* bytes of a string in the log */
-
-
-/* A text that grows in the request's pool. */
-
-typedef struct {
-    ngx_pool_t         *pool;
-    u_char             *start;
-    u_char             *pos;
-    u_char             *end;
-    unsigned            failed:1;
-} ngx_http_experiment_line_t;
-
-
 static void ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
     ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx);
 static void ngx_http_experiment_log_response(ngx_http_experiment_line_t *l,
@@ -49,22 +35,7 @@ static void ngx_http_experiment_tell_list(ngx_http_experiment_line_t *l,
     ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
     nxe_code_t code, ngx_uint_t n);
 
-static u_char *ngx_http_experiment_room(ngx_http_experiment_line_t *l,
-    size_t len);
-static void ngx_http_experiment_raw(ngx_http_experiment_line_t *l,
-    const void *data, size_t len);
-static void ngx_http_experiment_string(ngx_http_experiment_line_t *l,
-    const void *data, size_t len);
-static void ngx_http_experiment_text(ngx_http_experiment_line_t *l,
-    const u_char *p, size_t len);
-static void ngx_http_experiment_number(ngx_http_experiment_line_t *l,
-    const char *member, uint64_t n);
-static void ngx_http_experiment_ms(ngx_http_experiment_line_t *l,
-    const char *member, uint64_t us);
 static uint64_t ngx_http_experiment_elapsed(ngx_http_experiment_ctx_t *ctx);
-
-#define ngx_http_experiment_lit(l, s)                                         \
-    ngx_http_experiment_raw(l, s, sizeof(s) - 1)
 
 
 ngx_int_t
@@ -243,7 +214,7 @@ ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
 
     if (name != NULL && name->len != 0) {
         ngx_http_experiment_lit(l, ",\"upstream\":\"");
-        ngx_http_experiment_text(l, name->data,
+        ngx_http_experiment_escape(l, name->data,
                                  ngx_min(name->len, NGX_HTTP_EXPERIMENT_CUT));
 
         /* an address has its port, the name of a block has none */
@@ -497,167 +468,6 @@ ngx_http_experiment_tell_list(ngx_http_experiment_line_t *l,
     ngx_http_experiment_lit(l, "=");
     ngx_http_experiment_raw(l, nxe_code_name(code),
                             ngx_strlen(nxe_code_name(code)));
-}
-
-
-/* Where len bytes may be written, NULL if there is no memory. */
-
-static u_char *
-ngx_http_experiment_room(ngx_http_experiment_line_t *l, size_t len)
-{
-    u_char  *p;
-    size_t   used, size;
-
-    if (l->failed) {
-        return NULL;
-    }
-
-    if ((size_t) (l->end - l->pos) >= len) {
-        return l->pos;
-    }
-
-    used = l->pos - l->start;
-    size = 2 * (used + len);
-
-    p = ngx_pnalloc(l->pool, size);
-    if (p == NULL) {
-        l->failed = 1;
-        return NULL;
-    }
-
-    if (used != 0) {
-        ngx_memcpy(p, l->start, used);
-    }
-
-    l->start = p;
-    l->pos = p + used;
-    l->end = p + size;
-
-    return l->pos;
-}
-
-
-static void
-ngx_http_experiment_raw(ngx_http_experiment_line_t *l, const void *data,
-    size_t len)
-{
-    u_char  *p;
-
-    p = ngx_http_experiment_room(l, len);
-
-    if (p != NULL) {
-        l->pos = ngx_cpymem(p, data, len);
-    }
-}
-
-
-/* A JSON string, cut at 256 bytes, never in the middle of a character. */
-
-static void
-ngx_http_experiment_string(ngx_http_experiment_line_t *l, const void *data,
-    size_t len)
-{
-    ngx_http_experiment_lit(l, "\"");
-
-    ngx_http_experiment_text(l, data, ngx_min(len, NGX_HTTP_EXPERIMENT_CUT));
-
-    ngx_http_experiment_lit(l, "\"");
-}
-
-
-/*
- * Controls, DEL, U+2028 and U+2029 are escaped; what is not UTF-8, and a
- * character that was cut, becomes U+FFFD.
- */
-
-static void
-ngx_http_experiment_text(ngx_http_experiment_line_t *l, const u_char *data,
-    size_t len)
-{
-    size_t      i, n, run;
-    nxe_str_t   s;
-
-    s.data = (const char *) data;
-    s.len = len;
-
-    for (i = 0, run = 0; i < len; i += n) {
-
-        if (data[i] >= 0x20 && data[i] < 0x7f && data[i] != '"'
-            && data[i] != '\\')
-        {
-            n = 1;
-            continue;
-        }
-
-        n = nxe_utf8_len(s, i);
-
-        if (n > 1 && !(n == 3 && data[i] == 0xe2 && data[i + 1] == 0x80
-                       && (data[i + 2] == 0xa8 || data[i + 2] == 0xa9)))
-        {
-            continue;
-        }
-
-        ngx_http_experiment_raw(l, data + run, i - run);
-
-        if (ngx_http_experiment_room(l, 8) == NULL) {
-            return;
-        }
-
-        if (n == 0) {
-            n = 1;
-            l->pos = ngx_cpymem(l->pos, "\xef\xbf\xbd", 3);
-
-        } else if (n == 3) {
-            l->pos = ngx_sprintf(l->pos, "\\u20%02xd", data[i + 2] - 0x80);
-
-        } else if (data[i] == '"' || data[i] == '\\') {
-            *l->pos++ = '\\';
-            *l->pos++ = data[i];
-
-        } else {
-            l->pos = ngx_sprintf(l->pos, "\\u%04xd", data[i]);
-        }
-
-        run = i + n;
-    }
-
-    ngx_http_experiment_raw(l, data + run, len - run);
-}
-
-
-static void
-ngx_http_experiment_number(ngx_http_experiment_line_t *l, const char *member,
-    uint64_t n)
-{
-    u_char  *p;
-    size_t   len;
-
-    len = ngx_strlen(member);
-
-    p = ngx_http_experiment_room(l, len + NGX_INT64_LEN);
-
-    if (p != NULL) {
-        p = ngx_cpymem(p, member, len);
-        l->pos = ngx_sprintf(p, "%uL", n);
-    }
-}
-
-
-/* Microseconds as milliseconds with three digits. */
-
-static void
-ngx_http_experiment_ms(ngx_http_experiment_line_t *l, const char *member,
-    uint64_t us)
-{
-    u_char  *p;
-
-    ngx_http_experiment_number(l, member, us / 1000);
-
-    p = ngx_http_experiment_room(l, 8);
-
-    if (p != NULL) {
-        l->pos = ngx_sprintf(p, ".%03uL", us % 1000);
-    }
 }
 
 

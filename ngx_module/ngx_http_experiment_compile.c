@@ -1,0 +1,175 @@
+
+/*
+ * Documents, compiled at their first use and kept while their bytes stay.
+ */
+
+#include "ngx_http_experiment.h"
+
+
+static nxe_doc_t *ngx_http_experiment_compile_doc(ngx_pool_t *pool,
+    nxe_str_t name, nxe_entry_t *entry, nxe_error_t *err);
+static void ngx_http_experiment_compiled_free(
+    ngx_http_experiment_worker_t *worker, ngx_http_experiment_compiled_t *c);
+
+
+/* The compiled document of these very bytes; its doc is NULL if invalid. */
+
+ngx_http_experiment_compiled_t *
+ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
+    nxe_str_t name, nxe_entry_t *entry)
+{
+    u_char                           digest[NXE_SHA256_LEN];
+    ngx_pool_t                      *pool;
+    nxe_error_t                      err;
+    nxe_sha256_t                     sha;
+    ngx_rbtree_key_t                 key;
+    ngx_rbtree_node_t               *node;
+    ngx_http_experiment_compiled_t  *c;
+
+    nxe_sha256_init(&sha);
+    nxe_sha256_update(&sha, entry->doc.data, entry->doc.len);
+    nxe_sha256_update(&sha, entry->bytes.data, entry->bytes.len);
+    nxe_sha256_final(&sha, digest);
+
+    ngx_memcpy(&key, digest, sizeof(ngx_rbtree_key_t));
+
+    node = worker->compiled.root;
+
+    while (node != &worker->sentinel) {
+
+        if (key != node->key) {
+            node = key < node->key ? node->left : node->right;
+            continue;
+        }
+
+        c = (ngx_http_experiment_compiled_t *) node;
+
+        if (ngx_memcmp(digest, c->digest, NXE_SHA256_LEN) == 0) {
+            return c;
+        }
+
+        node = node->right;     /* where an equal key is inserted */
+    }
+
+    pool = ngx_create_pool(1024, worker->poll.log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    c = ngx_pcalloc(pool, sizeof(ngx_http_experiment_compiled_t));
+    if (c == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    c->pool = pool;
+    c->node.key = key;
+    ngx_memcpy(c->digest, digest, NXE_SHA256_LEN);
+
+    err.status = NXE_INVALID;
+    c->doc = ngx_http_experiment_compile_doc(pool, name, entry, &err);
+
+    if (c->doc == NULL) {
+
+        if (err.status == NXE_NOMEM) {
+            ngx_destroy_pool(pool);
+            return NULL;
+        }
+
+        ngx_log_error(NGX_LOG_ERR, worker->poll.log, 0,
+                      "experiment \"%*s\" is off: %s", name.len, name.data,
+                      err.text);
+    }
+
+    ngx_rbtree_insert(&worker->compiled, &c->node);
+    ngx_queue_insert_tail(&worker->queue, &c->queue);
+
+    return c;
+}
+
+
+static nxe_doc_t *
+ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_str_t name,
+    nxe_entry_t *entry, nxe_error_t *err)
+{
+    cJSON              *tree;
+    nxe_doc_t          *doc;
+    nxe_mem_t           mem;
+    nxe_status_t        rc;
+    nxe_faults_t        faults;
+    nxe_json_result_t   result;
+
+    mem.alloc = ngx_http_experiment_palloc;
+    mem.ctx = pool;
+
+    rc = nxe_tree_parse(entry->doc, &tree, &result);
+
+    if (rc != NXE_OK) {
+        (void) nxe_fail(err, rc, "its document is no JSON");
+        return NULL;
+    }
+
+    nxe_faults_init(&faults, &mem);
+
+    rc = nxe_doc_build(tree, NXE_DOC_SERVING, entry->bytes, &mem, &faults,
+                       &doc);
+    cJSON_Delete(tree);
+
+    if (rc == NXE_INVALID) {
+        (void) nxe_fail(err, rc, "%s: expected %s",
+                        faults.n != 0 ? faults.fault[0].pointer : "",
+                        faults.n != 0 ? faults.fault[0].expected : "");
+        return NULL;
+    }
+
+    if (rc != NXE_OK) {
+        (void) nxe_fail(err, rc, "no memory");
+        return NULL;
+    }
+
+    if (!nxe_str_eq(doc->name, name)) {
+        (void) nxe_fail(err, NXE_INVALID, "its document has another name");
+        return NULL;
+    }
+
+    if (doc->unbuilt != NULL) {
+        (void) nxe_fail(err, NXE_INVALID, "\"%s\" is not built in this "
+                        "version", doc->unbuilt);
+        return NULL;
+    }
+
+    return doc;
+}
+
+
+/* Drops what neither of the last two snapshots has used. */
+
+void
+ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
+    ngx_uint_t all)
+{
+    ngx_queue_t                     *q, *next;
+    ngx_http_experiment_compiled_t  *c;
+
+    for (q = ngx_queue_head(&worker->queue);
+         q != ngx_queue_sentinel(&worker->queue);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        c = ngx_queue_data(q, ngx_http_experiment_compiled_t, queue);
+
+        if (c->refs == 0 && (all || worker->swap - c->swap > 1)) {
+            ngx_http_experiment_compiled_free(worker, c);
+        }
+    }
+}
+
+
+static void
+ngx_http_experiment_compiled_free(ngx_http_experiment_worker_t *worker,
+    ngx_http_experiment_compiled_t *c)
+{
+    ngx_rbtree_delete(&worker->compiled, &c->node);
+    ngx_queue_remove(&c->queue);
+    ngx_destroy_pool(c->pool);
+}
