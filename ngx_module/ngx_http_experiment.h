@@ -338,8 +338,6 @@ ngx_int_t ngx_http_experiment_filter_init(ngx_conf_t *cf);
 /* ngx_http_experiment_variables.c */
 
 ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
-ngx_int_t ngx_http_experiment_ready(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t **ctx);
 
 /* ngx_http_experiment_line.c */
 

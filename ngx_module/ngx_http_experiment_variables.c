@@ -6,28 +6,39 @@
 #include "ngx_http_experiment.h"
 
 
-static ngx_int_t ngx_http_experiment_variable_json(ngx_http_request_t *r,
+/* Variables that read the entries; the others look after themselves. */
+
+typedef ngx_int_t (*ngx_http_experiment_variable_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+
+
+static ngx_int_t ngx_http_experiment_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_experiment_variable_json(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+static ngx_int_t ngx_http_experiment_variable_assignments(
+    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx,
+    ngx_http_variable_value_t *v);
+static ngx_int_t ngx_http_experiment_variable_step(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+static ngx_int_t ngx_http_experiment_variable_reason(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+static ngx_int_t ngx_http_experiment_variable_unit(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+static ngx_int_t ngx_http_experiment_variable_applied(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+static ngx_int_t ngx_http_experiment_variable_txn(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+static ngx_int_t ngx_http_experiment_variable_model(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
 static ngx_int_t ngx_http_experiment_variable_on(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_experiment_variable_assignments(
-    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_experiment_variable_variant(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_experiment_variable_upstream(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_experiment_variable_model(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_experiment_variable_step(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_experiment_variable_reason(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_experiment_variable_unit(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_experiment_variable_applied(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_experiment_variable_txn(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_experiment_ready(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t **ctx);
 static nxe_str_t ngx_http_experiment_served(ngx_http_experiment_entry_t *e);
 static ngx_uint_t ngx_http_experiment_same_name(ngx_str_t *name,
     u_char *p, size_t len);
@@ -38,13 +49,16 @@ static void ngx_http_experiment_value(ngx_http_variable_value_t *v,
 static ngx_http_variable_t  ngx_http_experiment_vars[] = {
 
     { ngx_string("experiment_json"), NULL,
-      ngx_http_experiment_variable_json, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_json,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_on"), NULL,
       ngx_http_experiment_variable_on, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_assignments"), NULL,
-      ngx_http_experiment_variable_assignments, 0,
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_assignments,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_variant_"), NULL,
@@ -55,22 +69,34 @@ static ngx_http_variable_t  ngx_http_experiment_vars[] = {
       ngx_http_experiment_variable_upstream, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_model"), NULL,
-      ngx_http_experiment_variable_model, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_model,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_step"), NULL,
-      ngx_http_experiment_variable_step, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_step,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_reason"), NULL,
-      ngx_http_experiment_variable_reason, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_reason,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_unit"), NULL,
-      ngx_http_experiment_variable_unit, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_unit,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_applied"), NULL,
-      ngx_http_experiment_variable_applied, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_applied,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_registry_txn"), NULL,
-      ngx_http_experiment_variable_txn, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_txn,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -100,7 +126,7 @@ ngx_http_experiment_add_variables(ngx_conf_t *cf)
  * The request's state with its entries; NGX_DECLINED where nothing is bound.
  */
 
-ngx_int_t
+static ngx_int_t
 ngx_http_experiment_ready(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t **ctx)
 {
@@ -146,27 +172,40 @@ ngx_http_experiment_ready(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_experiment_variable_json(ngx_http_request_t *r,
+ngx_http_experiment_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_int_t                   rc;
-    ngx_str_t                   line;
-    ngx_http_experiment_ctx_t  *ctx;
+    ngx_int_t                         rc;
+    ngx_http_experiment_ctx_t        *ctx;
+    ngx_http_experiment_variable_pt   get;
 
-    rc = ngx_http_experiment_ready(r, &ctx);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_experiment_json(r->main, ctx, &line);
-    }
-
-    if (rc == NGX_OK) {
-        ngx_http_experiment_value(v, line.data, line.len);
-        return NGX_OK;
-    }
+    get = (ngx_http_experiment_variable_pt) data;
 
     v->not_found = 1;
 
-    return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    rc = ngx_http_experiment_ready(r, &ctx);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    }
+
+    return get(r, ctx, v);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_variable_json(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
+{
+    ngx_str_t  line;
+
+    if (ngx_http_experiment_json(r->main, ctx, &line) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_experiment_value(v, line.data, line.len);
+
+    return NGX_OK;
 }
 
 
@@ -199,28 +238,18 @@ ngx_http_experiment_variable_on(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_experiment_variable_assignments(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
 {
     u_char                       *p, *start;
     size_t                        len;
-    ngx_int_t                     rc;
     nxe_str_t                     variant;
     ngx_uint_t                    i;
-    ngx_http_experiment_ctx_t    *ctx;
     ngx_http_experiment_entry_t  *e;
-
-    rc = ngx_http_experiment_ready(r, &ctx);
-
-    if (rc != NGX_OK) {
-        v->not_found = 1;
-        return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
-    }
 
     for (i = 0, len = 0; i < ctx->nentries; i++) {
         e = &ctx->entries[i];
 
         if (e->pending) {
-            v->not_found = 1;
             return NGX_OK;
         }
 
@@ -371,18 +400,11 @@ ngx_http_experiment_variable_upstream(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_experiment_variable_model(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
 {
-    ngx_http_experiment_ctx_t  *ctx;
-
-    ctx = ngx_http_experiment_get_ctx(r);
-
-    if (ctx == NULL || !ctx->frozen || ctx->model.len == 0) {
-        v->not_found = 1;
-        return NGX_OK;
+    if (ctx->frozen && ctx->model.len != 0) {
+        ngx_http_experiment_value(v, ctx->model.data, ctx->model.len);
     }
-
-    ngx_http_experiment_value(v, ctx->model.data, ctx->model.len);
 
     return NGX_OK;
 }
@@ -390,18 +412,8 @@ ngx_http_experiment_variable_model(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_experiment_variable_step(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
 {
-    ngx_int_t                   rc;
-    ngx_http_experiment_ctx_t  *ctx;
-
-    rc = ngx_http_experiment_ready(r, &ctx);
-
-    if (rc != NGX_OK) {
-        v->not_found = 1;
-        return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
-    }
-
     ngx_http_experiment_value(v, ctx->step.data, ctx->step.len);
 
     return NGX_OK;
@@ -410,21 +422,14 @@ ngx_http_experiment_variable_step(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_experiment_variable_reason(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
 {
-    ngx_int_t                   rc;
-    const char                 *reason;
-    ngx_http_experiment_ctx_t  *ctx;
+    const char  *reason;
 
-    rc = ngx_http_experiment_ready(r, &ctx);
-
-    if (rc != NGX_OK || ctx->nentries == 0 || ctx->entries[0].pending) {
-        v->not_found = 1;
-        return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    if (ctx->nentries != 0 && !ctx->entries[0].pending) {
+        reason = nxe_reason_name(ctx->entries[0].a.reason);
+        ngx_http_experiment_value(v, reason, ngx_strlen(reason));
     }
-
-    reason = nxe_reason_name(ctx->entries[0].a.reason);
-    ngx_http_experiment_value(v, reason, ngx_strlen(reason));
 
     return NGX_OK;
 }
@@ -434,28 +439,23 @@ ngx_http_experiment_variable_reason(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_experiment_variable_unit(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
 {
     u_char                           *id;
-    ngx_int_t                         rc;
-    ngx_http_experiment_ctx_t        *ctx;
     ngx_http_experiment_entry_t      *e;
     ngx_http_experiment_main_conf_t  *emcf;
 
-    rc = ngx_http_experiment_ready(r, &ctx);
-
-    if (rc != NGX_OK || ctx->nentries == 0 || !ctx->entries[0].has_unit) {
-        v->not_found = 1;
-        return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    if (ctx->nentries == 0 || !ctx->entries[0].has_unit) {
+        return NGX_OK;
     }
-
-    e = &ctx->entries[0];
-    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
 
     id = ngx_pnalloc(r->pool, NXE_UNIT_ID_LEN);
     if (id == NULL) {
         return NGX_ERROR;
     }
+
+    e = &ctx->entries[0];
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
 
     nxe_unit_id(emcf->unit_key, e->handle->doc->unit_type, e->unit.value,
                 (char *) id);
@@ -467,42 +467,33 @@ ngx_http_experiment_variable_unit(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_experiment_variable_applied(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
 {
-    ngx_int_t                   rc;
-    ngx_str_t                   value;
-    ngx_http_experiment_ctx_t  *ctx;
+    ngx_str_t  value;
 
-    rc = ngx_http_experiment_ready(r, &ctx);
-
-    if (rc == NGX_OK && ctx->frozen) {
-        rc = ngx_http_experiment_applied(r, ctx, &value);
-
-        if (rc == NGX_OK) {
-            ngx_http_experiment_value(v, value.data, value.len);
-            return NGX_OK;
-        }
+    if (!ctx->frozen) {
+        return NGX_OK;
     }
 
-    v->not_found = 1;
+    if (ngx_http_experiment_applied(r, ctx, &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
-    return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    ngx_http_experiment_value(v, value.data, value.len);
+
+    return NGX_OK;
 }
 
 
 static ngx_int_t
 ngx_http_experiment_variable_txn(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
 {
-    u_char                     *p;
-    ngx_int_t                   rc;
-    ngx_http_experiment_ctx_t  *ctx;
+    u_char                *p;
+    const nxe_current_t   *current;
 
-    rc = ngx_http_experiment_ready(r, &ctx);
-
-    if (rc != NGX_OK || ctx->snapshot == NULL) {
-        v->not_found = 1;
-        return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+    if (ctx->snapshot == NULL) {
+        return NGX_OK;
     }
 
     p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
@@ -510,11 +501,8 @@ ngx_http_experiment_variable_txn(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    ngx_http_experiment_value(v, p,
-                              ngx_sprintf(p, "%uL",
-                                  nxe_serving_current(ctx->snapshot->serving)
-                                  ->txn)
-                              - p);
+    current = nxe_serving_current(ctx->snapshot->serving);
+    ngx_http_experiment_value(v, p, ngx_sprintf(p, "%uL", current->txn) - p);
 
     return NGX_OK;
 }
