@@ -86,11 +86,18 @@ $B/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $B/libnxe-san.a
 
 unit: $(UNIT_BIN)
 
-$B/fuzz/%: t/fuzz/%.c $(LIB_SRC) $(HEADERS)
+$B/obj/fuzz/%.o: lib/%.c $(HEADERS)
 	@mkdir -p $(@D)
-	clang $(NXE_CFLAGS) -Wno-conversion -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=all -O1 -g -o $@ $< $(LIB_SRC) $(LIBS) \
-	    $(CLI_LIBS)
+	clang $(NXE_CFLAGS) -fsanitize=fuzzer-no-link $(SAN) -O1 -g -c -o $@ $<
+
+$B/libnxe-fuzz.a: $(LIB_SRC:lib/%.c=$B/obj/fuzz/%.o)
+	rm -f $@
+	ar rcs $@ $^
+
+$B/fuzz/%: t/fuzz/%.c $B/libnxe-fuzz.a
+	@mkdir -p $(@D)
+	clang $(NXE_CFLAGS) -Wno-conversion -fsanitize=fuzzer $(SAN) -O1 -g \
+	    -o $@ $< $B/libnxe-fuzz.a $(LIBS) $(CLI_LIBS)
 
 fuzz: $(FUZZ_BIN)
 	t/tools/fuzz $B/fuzz
