@@ -6,6 +6,9 @@
 # NGX_SRC=DIR builds the module against an nginx source tree; else against
 # the headers of Debian's nginx-dev, which is unpacked, not installed.
 
+# prove's last line is the last line of "make check"
+MAKEFLAGS += --no-print-directory
+
 B        = build
 CC      ?= cc
 CFLAGS  ?= -O2 -g

@@ -523,6 +523,10 @@ ngx_http_experiment_targets(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    if (ctx->nentries == 0) {
+        return NGX_OK;          /* without a snapshot there is no more */
+    }
+
     bind = ngx_http_experiment_bind(ctx->snapshot, ctx->elcf);
     if (bind == NULL) {
         return NGX_ERROR;

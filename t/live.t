@@ -27,7 +27,11 @@ http {
     server {
         listen 127.0.0.1:%%PORT%%;
         keepalive_requests 1000000;
-        location / { experiment on; proxy_pass http://up; }
+        location / {
+            experiment on;
+            proxy_pass http://up;
+            add_header X-Model "$experiment_model";
+        }
         location = /v { experiment tone; return 200 "$experiment_assignments"; }
     }
 }
