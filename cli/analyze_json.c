@@ -131,10 +131,14 @@ json_row(nxe_buf_t *b, const analyze_row_t *row)
                  (unsigned long long) row->units,
                  (unsigned long long) row->errors);
 
+    nxe_buf_addc(b, ',');
+
     if (row->requests != 0) {
-        nxe_buf_addc(b, ',');
         add_number(b, "error_rate",
                    (double) row->errors / (double) row->requests);
+
+    } else {
+        nxe_buf_add(b, nxe_str("\"error_rate\":null"));
     }
 
     nxe_buf_add(b, nxe_str(",\"metrics\":{"));

@@ -2,13 +2,11 @@
  * The report of an analysis: table and CSV.
  */
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli/analyze_print.h"
-
-#define TIME_LEN  sizeof("2026-11-20T09:00:00Z")
-
 
 static void print_table(const analyze_report_t *r);
 static void print_csv(const analyze_report_t *r);
@@ -38,7 +36,7 @@ analyze_print(const analyze_report_t *r)
     case CLI_JSON:
         nxe_buf_init(&b, SIZE_MAX / 2);
         analyze_json(r, &b);
-        rc = cli_print_buf(&b);
+        rc = cli_print_json(&b);
         break;
 
     case CLI_CSV:
@@ -58,6 +56,7 @@ analyze_print(const analyze_report_t *r)
         cli_error("no request of '%s' in phase %llu was assigned or not"
                   " exposed", cli_safe(r->cli, r->plan.name),
                   (unsigned long long) r->plan.phase);
+        cli_remedy("expctl doctor");
         return CLI_NO;
     }
 
@@ -70,7 +69,6 @@ analyze_print(const analyze_report_t *r)
 static nxe_str_t
 time_text(const cli_t *cli, int64_t us, int up)
 {
-    char       *text;
     time_t      t;
     int64_t     sec;
     struct tm   tm;
@@ -83,15 +81,15 @@ time_text(const cli_t *cli, int64_t us, int up)
 
     t = (time_t) (sec + (up && sec * 1000000 != us));
 
-    text = cli_format(cli, "%*s", (int) TIME_LEN, "");
-
-    if (gmtime_r(&t, &tm) == NULL
-        || strftime(text, TIME_LEN, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-    {
+    if (gmtime_r(&t, &tm) == NULL) {
         return nxe_str("");
     }
 
-    return nxe_str_of(text);
+    /* strftime() has no %Y of four digits */
+
+    return nxe_str_of(cli_format(cli, "%04d-%02d-%02dT%02d:%02d:%02dZ",
+                                 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                                 tm.tm_hour, tm.tm_min, tm.tm_sec));
 }
 
 
@@ -283,6 +281,11 @@ print_srm(const analyze_report_t *r, int width)
         return;
     }
 
+    if (a->srm.df == 0 && !analyze_srm_failed(r)) {
+        printf("one arm, nothing to test\n");
+        return;
+    }
+
     for (i = 0; i < r->plan.nvariants; i++) {
         printf("%s%s", i ? " : " : "", cli_count(cli, a->rows[i].firsts));
     }
@@ -344,6 +347,17 @@ duration_text(const cli_t *cli, double ms)
 }
 
 
+/* Outside the histogram's bins only the bound is known. */
+
+static const char *
+quantile_text(const cli_t *cli, const nxe_quantile_t *q)
+{
+    return q->lo == 0 ? "< 0.1 ms"
+           : isinf(q->hi) ? "> 3,600 s"
+           : duration_text(cli, q->value / 1000);
+}
+
+
 static nxe_str_t
 row_name(const analyze_report_t *r, size_t i, const char *not_exposed)
 {
@@ -391,7 +405,7 @@ print_rows(const analyze_report_t *r)
 
         for (k = 0; k < 3; k++) {
             if (nxe_hist_quantile(&row->hist, orders[k], &q) == NXE_OK) {
-                cli_cell(t, "%s", duration_text(r->cli, q.value / 1000));
+                cli_cell(t, "%s", quantile_text(r->cli, &q));
             } else {
                 cli_cell(t, "-");
             }

@@ -144,13 +144,13 @@ const char *cli_safe(const cli_t *cli, nxe_str_t s);
 /*
  * A table: heads are upper case, columns two spaces apart, text left, numbers
  * right.  Cells are copied and made safe by the table.  A terminal cuts a
- * last text column at its width.  As CSV the same cells, quoted where needed,
+ * last text column at its width, and others of spec 'c' where rows are wider.  As CSV the same cells, quoted where needed,
  * formula starts guarded.
  */
 
 typedef struct cli_table_s  cli_table_t;
 
-/* spec: one letter a column, 'l' or 'r'; heads follow, as many. */
+/* spec: one letter a column, 'l', 'c' or 'r'; heads follow, as many. */
 cli_table_t *cli_table_new(const cli_t *cli, const char *spec, ...);
 void cli_cell(cli_table_t *t, const char *fmt, ...) NXE_PRINTF(2, 3);
 void cli_cell_str(cli_table_t *t, nxe_str_t s);
@@ -171,6 +171,9 @@ const char *cli_count(const cli_t *cli, unsigned long long n);
  * what is neither; memory of cli->mem.
  */
 const char *cli_percent(const cli_t *cli, nxe_u128_t num, nxe_u128_t den);
+
+/* num/den, at most 1 and den below 2^126, as JSON and CSV have it. */
+const char *cli_ratio(const cli_t *cli, nxe_u128_t num, nxe_u128_t den);
 
 /* Formatted text in cli->mem; never NULL (exits when there is no memory). */
 char *cli_format(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);

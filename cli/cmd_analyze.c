@@ -13,7 +13,8 @@
 #include "cli/logfile.h"
 #include "cli/registry.h"
 
-#define DEFAULT_LOG  "/var/log/nginx/experiment/*.log*"
+#define DEFAULT_LOG   "/var/log/nginx/experiment/*.log*"
+#define PHASES_SHOWN  8
 
 
 typedef struct {
@@ -28,6 +29,8 @@ typedef struct {
 static int make_plan(cli_t *cli, analyze_report_t *report, char **glob);
 static int choose_phase(cli_t *cli, analyze_report_t *report,
     nxe_registry_txn_t *txn);
+static int no_phase(cli_t *cli, unsigned long long number,
+    const nxe_phase_t *phases, size_t n);
 static int plan_variants(cli_t *cli, analyze_plan_t *plan,
     const nxe_phase_t *phase);
 static int plan_window(cli_t *cli, analyze_plan_t *plan);
@@ -67,7 +70,13 @@ cmd_analyze(cli_t *cli)
              : logfile_list(cli, names, 1, &report.paths, &report.npaths,
                             &err);
     if (status != NXE_OK) {
-        return cli_fail(&err);
+        rc = cli_fail(&err);
+
+        if (status == NXE_INVALID && cli->nargs == 1) {
+            cli_remedy("expctl doctor, or name the LOG");
+        }
+
+        return rc;
     }
 
     report.inputs = nxe_calloc(cli->mem,
@@ -128,6 +137,35 @@ make_plan(cli_t *cli, analyze_report_t *report, char **glob)
 }
 
 
+/* The phases that there are; of many, the last ones. */
+
+static int
+no_phase(cli_t *cli, unsigned long long number, const nxe_phase_t *phases,
+    size_t n)
+{
+    size_t       i;
+    const char  *list;
+
+    i = n > PHASES_SHOWN ? n - PHASES_SHOWN : 0;
+    list = i > 0 ? "... " : "";
+
+    for ( /* void */ ; i < n; i++) {
+        list = cli_format(cli, "%s%llu%s", list,
+                          (unsigned long long) phases[i].phase,
+                          i + 1 < n ? ", " : "");
+    }
+
+    cli_error("'%s' has no phase %llu: it was live in phase%s %s",
+              cli_safe(cli, nxe_str_of(cli->args[0])), number,
+              n == 1 ? "" : "s", list);
+    cli_remedy("expctl analyze %s --phase %llu",
+               cli_safe(cli, nxe_str_of(cli->args[0])),
+               (unsigned long long) phases[n - 1].phase);
+
+    return CLI_USAGE;
+}
+
+
 /* The phase that --phase names, else the last one. */
 
 static int
@@ -140,6 +178,7 @@ choose_phase(cli_t *cli, analyze_report_t *report, nxe_registry_txn_t *txn)
     const char          *wanted;
     nxe_error_t          err;
     nxe_phase_t         *phases;
+    nxe_refusal_t        refusal;
     nxe_experiment_t     e;
     unsigned long long   number;
 
@@ -160,10 +199,13 @@ choose_phase(cli_t *cli, analyze_report_t *report, nxe_registry_txn_t *txn)
     }
 
     if (n == 0) {
-        cli_error("'%s' was never live: there is nothing to analyze",
-                  cli_safe(cli, name));
-        cli_remedy("expctl stage %s ab", cli_safe(cli, name));
-        return CLI_NO;
+        refusal.why = "never_live";
+        snprintf(refusal.text, sizeof(refusal.text),
+                 "'%s' was never live: there is nothing to analyze",
+                 name.data);
+        snprintf(refusal.next, sizeof(refusal.next), "expctl stage %s ab",
+                 name.data);
+        return cli_refused(cli, name.data, NXE_CONFLICT, &refusal);
     }
 
     i = n - 1;
@@ -179,11 +221,7 @@ choose_phase(cli_t *cli, analyze_report_t *report, nxe_registry_txn_t *txn)
         for (i = 0; i < n && phases[i].phase != number; i++) { /* void */ }
 
         if (i == n) {
-            cli_error("'%s' has no phase %llu: it was live in phases"
-                      " %llu to %llu", cli_safe(cli, name), number,
-                      (unsigned long long) phases[0].phase,
-                      (unsigned long long) phases[n - 1].phase);
-            return CLI_USAGE;
+            return no_phase(cli, number, phases, n);
         }
     }
 

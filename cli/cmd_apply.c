@@ -327,7 +327,10 @@ stage_note(const apply_t *a, const item_t *item)
 {
     nxe_stage_t  wished;
 
-    if (item->outcome == DOC_CREATED || item->file.doc->stage.len == 0
+    /* a document without one means nothing by it, not "off" */
+
+    if (item->outcome == DOC_CREATED
+        || nxe_tree_get(item->file.tree, "stage") == NULL
         || nxe_stage_parse(item->file.doc->stage, &wished) != NXE_OK
         || wished == item->to.stage)
     {
@@ -544,7 +547,8 @@ check_batch(cli_t *cli, const apply_t *a)
 static int
 load_all(cli_t *cli, apply_t *a)
 {
-    int  i, n, rc, one;
+    int          i, n, rc, one, stdins;
+    const char  *path;
 
     n = cli_opt_count(cli, "file");
 
@@ -554,9 +558,15 @@ load_all(cli_t *cli, apply_t *a)
 
     rc = CLI_DONE;
 
-    for (i = 0; i < n + cli->nargs; i++) {
-        one = load_path(cli, a, i < n ? cli_opt_at(cli, "file", i)
-                                      : cli->args[i - n]);
+    for (i = 0, stdins = 0; i < n + cli->nargs; i++) {
+        path = i < n ? cli_opt_at(cli, "file", i) : cli->args[i - n];
+        stdins += strcmp(path, "-") == 0;
+
+        if (stdins > 1) {
+            return cli_usage(cli, "stdin (-) can be read only once");
+        }
+
+        one = load_path(cli, a, path);
         if (one != CLI_DONE && rc == CLI_DONE) {
             rc = one;
         }

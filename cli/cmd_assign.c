@@ -407,6 +407,6 @@ const cli_command_t  cmd_assign_command = {
     "Targeting, steps and windows count as met: expctl explain looks at\n"
     "them. A line that is empty or longer than 256 bytes is no unit.\n"
     "\n"
-    "    expctl assign tone conv-1 conv-2\n"
-    "    seq 1 1000000 | expctl assign tone > units.csv\n"
+    "  expctl assign tone conv-1 conv-2\n"
+    "  seq 1 1000000 | expctl assign tone > units.csv\n"
 };

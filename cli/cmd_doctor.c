@@ -225,6 +225,7 @@ cmd_doctor(cli_t *cli)
 static const cli_opt_t  doctor_opts[] = {
     { "nginx", 0, "BINARY", 0, "the nginx to look at (else that in PATH)" },
     { "conf", 0, "FILE", 0, "its configuration, as nginx -c takes it" },
+    { "prefix", 0, "DIR", 0, "its folder, as nginx -p takes it" },
     { NULL, 0, NULL, 0, NULL }
 };
 
@@ -232,5 +233,9 @@ const cli_command_t  cmd_doctor_command = {
     "doctor", "", "checks this host, and says what to do",
     CLI_OUTPUT | CLI_REGISTRY, doctor_opts, cmd_doctor,
     "Looks at the registry, the serving copy, the keys, nginx (by nginx -V\n"
-    "and nginx -T) and the log, and changes nothing. Exit 1: a FAIL.\n"
+    "and nginx -T) and the log, and changes nothing, but that nginx -T may\n"
+    "make its folders of temporary files. Exit 1: a FAIL.\n"
+    "\n"
+    "  expctl doctor\n"
+    "  expctl doctor --nginx /opt/edge/nginx --prefix /opt/edge\n"
 };

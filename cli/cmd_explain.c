@@ -434,5 +434,5 @@ const cli_command_t  cmd_explain_command = {
     "X-Inference-Step every step is shown. Attributes from the body\n"
     "(json:) are not there: expctl try reads a body.\n"
     "\n"
-    "    expctl explain tone conv-1 --header 'X-Tenant: acme'\n"
+    "  expctl explain tone conv-1 --header 'X-Tenant: acme'\n"
 };

@@ -567,6 +567,8 @@ print_json(const init_t *init)
 static int
 print_result(init_t *init)
 {
+    const char  *indent;
+
     if (init->cli->format == CLI_JSON) {
         return print_json(init);
     }
@@ -576,15 +578,19 @@ print_result(init_t *init)
     cli_table_no_heads(init->table);
 
     add_row(init, "", "", 1);
-    add_row(init, "registry", "  ", 0);
-    add_row(init, "serving", "  ", 1);
-    add_row(init, "keys", "  ", 0);
+    indent = init->cli->format == CLI_TABLE ? "  " : "";
+    add_row(init, "registry", indent, 0);
+    add_row(init, "serving", indent, 1);
+    add_row(init, "keys", indent, 0);
 
     cli_table_print(init->table, stdout);
 
     if (init->cli->dry_run) {
-        printf("dry run, group %s\n",
-               init_group_name(init->cli, init->gid));
+        if (init->cli->format == CLI_TABLE) {
+            printf("dry run, group %s\n",
+                   init_group_name(init->cli, init->gid));
+        }
+
         return CLI_DONE;
     }
 

@@ -52,6 +52,24 @@ add_json(nxe_buf_t *b, const nxe_experiment_t *e)
 }
 
 
+/* For programs: numbers as they are, nothing for what is not there. */
+
+static void
+add_csv(const cli_t *cli, cli_table_t *t, const nxe_experiment_t *e)
+{
+    cli_cell_str(t, e->name);
+    cli_cell(t, "%s", nxe_stage_name(e->state.stage));
+    cli_cell(t, "%s", e->state.has_exposure
+                      ? cli_ratio(cli, e->state.exposure.num,
+                                  e->state.exposure.den) : "");
+    cli_cell(t, "%u", e->doc->nvariants);
+    cli_cell_str(t, e->doc->layer);
+    cli_cell_str(t, e->doc->owner);
+    cli_cell_str(t, e->state.since);
+    cli_cell_str(t, e->state.reason);
+}
+
+
 static void
 add_row(const cli_t *cli, cli_table_t *t, const nxe_experiment_t *e)
 {
@@ -62,13 +80,7 @@ add_row(const cli_t *cli, cli_table_t *t, const nxe_experiment_t *e)
     cli_cell(t, "%u", e->doc->nvariants);
     cli_cell_str(t, e->doc->layer);
 
-    if (e->doc->owner.len == 0 && cli->format == CLI_TABLE) {
-        cli_cell(t, "-");
-
-    } else {
-        cli_cell_str(t, e->doc->owner);
-    }
-
+    cli_cell_str(t, e->doc->owner.len != 0 ? e->doc->owner : nxe_str("-"));
     cli_cell(t, "%s", cli_ago(cli, e->state.since));
     cli_cell_str(t, e->state.reason);
 }
@@ -108,7 +120,7 @@ print_list(const cli_t *cli, nxe_registry_txn_t *txn)
 
     nxe_buf_init(&b, (size_t) 1 << 30);
 
-    t = cli_table_new(cli, "llrrllrl", "NAME", "STAGE", "EXPOSURE",
+    t = cli_table_new(cli, "llrrccrl", "NAME", "STAGE", "EXPOSURE",
                       "VARIANTS", "LAYER", "OWNER", "SINCE", "NOTE");
     rc = CLI_DONE;
 
@@ -124,6 +136,9 @@ print_list(const cli_t *cli, nxe_registry_txn_t *txn)
         if (is_asked(cli, &e)) {
             if (cli->format == CLI_JSON) {
                 add_json(&b, &e);
+
+            } else if (cli->format == CLI_CSV) {
+                add_csv(cli, t, &e);
 
             } else {
                 add_row(cli, t, &e);

@@ -121,6 +121,28 @@ work_all(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
 }
 
 
+static void
+print_rows(const all_t *all)
+{
+    size_t         i;
+    cli_table_t   *t;
+    const done_t  *d;
+
+    t = cli_table_new(all->cli, "lllr", "NAME", "BEFORE", "AFTER", "PHASE");
+
+    for (i = 0; i < all->n; i++) {
+        d = &all->done[i];
+
+        cli_cell_str(t, d->e.name);
+        cli_cell(t, "%s", nxe_stage_name(d->e.state.stage));
+        cli_cell(t, "%s", nxe_stage_name(d->to.stage));
+        cli_cell(t, "%llu", (unsigned long long) d->to.phase);
+    }
+
+    cli_table_print(t, stdout);
+}
+
+
 static int
 print_all(const all_t *all, uint64_t id)
 {
@@ -132,11 +154,15 @@ print_all(const all_t *all, uint64_t id)
         nxe_buf_init(&b, 1 << 28);
 
         for (i = 0; i < all->n; i++) {
-            nxe_state_print(all->done[i].e.name, &all->done[i].to, &b);
-            nxe_buf_addc(&b, '\n');
+            cli_state_json(&b, all->done[i].e.name, &all->done[i].to, id);
         }
 
         return cli_print_json(&b);
+    }
+
+    if (all->cli->format == CLI_CSV) {
+        print_rows(all);
+        return CLI_DONE;
     }
 
     for (i = 0; i < all->n; i++) {

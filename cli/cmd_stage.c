@@ -91,6 +91,14 @@ work(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
 }
 
 
+static const char *
+share_text(const cli_t *cli, nxe_u128_t num, nxe_u128_t den)
+{
+    return cli->format == CLI_CSV ? cli_ratio(cli, num, den)
+                                  : cli_percent(cli, num, den);
+}
+
+
 static void
 share_row(cli_table_t *t, const stage_t *s, const nxe_force_t *before,
     const nxe_force_t *after, uint32_t v, const char *note)
@@ -105,10 +113,10 @@ share_row(cli_table_t *t, const stage_t *s, const nxe_force_t *before,
     }
 
     nxe_transition_share(s->e.doc, before, v, &num, &den);
-    cli_cell(t, "%s", cli_percent(s->cli, num, den));
+    cli_cell(t, "%s", share_text(s->cli, num, den));
 
     nxe_transition_share(s->e.doc, after, v, &num, &den);
-    cli_cell(t, "%s", cli_percent(s->cli, num, den));
+    cli_cell(t, "%s", share_text(s->cli, num, den));
 
     cli_cell(t, "%s", note);
 }
@@ -149,7 +157,7 @@ print_shares(const stage_t *s)
          - (nxe_u128_t) s->e.doc->layer_from.num * s->e.doc->layer_to.den;
 
     if (in != all) {
-        part = cli_percent(s->cli, all - in, all);
+        part = share_text(s->cli, all - in, all);
         cli_cell(t, "outside");
         cli_cell(t, "%s", part);
         cli_cell(t, "%s", part);
@@ -193,6 +201,25 @@ change_text(const cli_t *cli, const nxe_state_t *from, const nxe_state_t *to)
 }
 
 
+void
+cli_state_json(nxe_buf_t *b, nxe_str_t name, const nxe_state_t *state,
+    uint64_t id)
+{
+    nxe_state_print(name, state, b);
+
+    if (b->status == NXE_OK) {
+        b->len--;                       /* the closing brace */
+    }
+
+    if (id != 0) {
+        nxe_buf_addf(b, ",\"registry\":%llu}\n", (unsigned long long) id);
+
+    } else {
+        nxe_buf_add(b, nxe_str(",\"registry\":null}\n"));
+    }
+}
+
+
 static int
 print_result(const stage_t *s, uint64_t id, int shares)
 {
@@ -203,19 +230,7 @@ print_result(const stage_t *s, uint64_t id, int shares)
 
     if (cli->format == CLI_JSON) {
         nxe_buf_init(&b, 1 << 20);
-        nxe_state_print(s->e.name, &s->to, &b);
-
-        if (b.status == NXE_OK) {
-            b.len--;                    /* the closing brace */
-        }
-
-        if (id != 0) {
-            nxe_buf_addf(&b, ",\"registry\":%llu}\n",
-                         (unsigned long long) id);
-
-        } else {
-            nxe_buf_add(&b, nxe_str(",\"registry\":null}\n"));
-        }
+        cli_state_json(&b, s->e.name, &s->to, id);
 
         return cli_print_json(&b);
     }
@@ -227,7 +242,7 @@ print_result(const stage_t *s, uint64_t id, int shares)
                (unsigned long long) s->to.phase, cli_written(cli, id));
     }
 
-    if (shares && !s->same) {
+    if (shares && (!s->same || cli->format == CLI_CSV)) {
         print_shares(s);
     }
 

@@ -198,8 +198,7 @@ begin_json(tree_t *t, uint32_t v, nxe_u128_t num, nxe_u128_t den)
                     (double) doc->variants[v].weight
                     / (double) doc->weight_den, buf) });
     nxe_buf_add(t->json, nxe_str(",\"share\":"));
-    nxe_buf_add(t->json, (nxe_str_t) { buf, nxe_double_print(
-                    (double) num / (double) den, buf) });
+    nxe_buf_add(t->json, nxe_str_of(cli_ratio(t->cli, num, den)));
     nxe_buf_add(t->json, nxe_str(",\"changes\":["));
 }
 
@@ -224,7 +223,9 @@ add_variant(tree_t *t, uint32_t v, const char *line, const char *indent)
     } else {
         t->first = t->cli->format == CLI_CSV
                    ? name : cli_format(t->cli, "%s%s", line, name);
-        t->share = cli_percent(t->cli, num, den);
+        t->share = t->cli->format == CLI_CSV
+                   ? cli_ratio(t->cli, num, den)
+                   : cli_percent(t->cli, num, den);
         add_changes(t, v);
 
         if (!t->changed) {

@@ -75,23 +75,27 @@ unknown(const try_t *t, const char *option, const char *word,
     const char *(*get)(const try_t *t, unsigned i), unsigned n)
 {
     unsigned      i;
-    const char  **list, *near;
+    const char  **list, *near, *names;
 
     list = nxe_calloc(t->cli->mem, (n + 1) * sizeof(char *));
     near = NULL;
+    names = "";
 
     if (list != NULL) {
         for (i = 0; i < n; i++) {
             list[i] = get(t, i);
+            names = cli_format(t->cli, "%s%s%s", names, i == 0 ? "" : ", ",
+                               list[i]);
         }
 
         near = cli_near(word, list);
     }
 
     return near != NULL
-           ? cli_usage(t->cli, "--%s: there is no '%s', near: %s", option,
-                       word, near)
-           : cli_usage(t->cli, "--%s: there is no '%s'", option, word);
+           ? cli_usage(t->cli, "--%s: there is no '%s', only %s, near: %s",
+                       option, word, names, near)
+           : cli_usage(t->cli, "--%s: there is no '%s', only %s", option,
+                       word, names);
 }
 
 
@@ -275,6 +279,6 @@ const cli_command_t  cmd_try_command = {
     "tried on a response that has none of them. Exit 1: an edit was not\n"
     "delivered (unsupported, bypassed, not_sent).\n"
     "\n"
-    "    expctl try tone --unit conv-1 < body.json\n"
-    "    expctl try tone --variant concise --body < body.json | jq .\n"
+    "  expctl try tone --unit conv-1 < body.json\n"
+    "  expctl try tone --variant concise --body < body.json | jq .\n"
 };

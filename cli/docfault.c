@@ -11,6 +11,7 @@
 #define DOCFAULT_WIDTH   80
 #define DOCFAULT_REGION  300        /* of a long line, to either side */
 #define DOCFAULT_BEFORE  16         /* columns kept before a place */
+#define DOCFAULT_KEY     40         /* bytes of a name that is repeated */
 
 /* A fault and its place. */
 
@@ -34,6 +35,8 @@ typedef struct {
 
 static void docfault_all(cli_t *cli, const char *path, nxe_str_t text,
     docfault_t *faults, size_t n, size_t total, const char *outcome);
+static const char *docfault_twice(cli_t *cli, nxe_str_t text,
+    docfault_t *f);
 static int docfault_cmp(const void *one, const void *two);
 static void docfault_place(cli_t *cli, nxe_str_t text, docfault_t *f);
 static int docfault_find(cli_t *cli, nxe_str_t text, nxe_str_t pointer,
@@ -124,6 +127,10 @@ docfault_syntax(cli_t *cli, const char *path, nxe_str_t text,
         f.expected = "an object";
         break;
 
+    case NXE_JSON_DUPLICATE:
+        f.expected = docfault_twice(cli, text, &f);
+        break;
+
     default:
         break;
     }
@@ -133,6 +140,27 @@ docfault_syntax(cli_t *cli, const char *path, nxe_str_t text,
     }
 
     docfault_all(cli, path, text, &f, 1, 1, outcome);
+}
+
+
+/* The member that is there twice, by its name. */
+
+static const char *
+docfault_twice(cli_t *cli, nxe_str_t text, docfault_t *f)
+{
+    nxe_str_t  key;
+
+    key.data = text.data + f->span.start;
+    key.len = f->span.end - f->span.start;
+
+    if (key.len > DOCFAULT_KEY) {
+        return "each member once";
+    }
+
+    f->found = cli_format(cli, "%.*s", (int) key.len, key.data);
+
+    return cli_format(cli, "each member once, %s is there already",
+                      cli_safe(cli, key));
 }
 
 

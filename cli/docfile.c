@@ -248,6 +248,14 @@ docfile_list(cli_t *cli, const char *path, const char ***paths, size_t *n)
             continue;
         }
 
+        /* a FIFO would be waited for; a name that leads nowhere is told */
+
+        if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0
+            && !S_ISREG(st.st_mode))
+        {
+            continue;
+        }
+
         if (*n == size) {
             grown = docfile_room(cli, 2 * size);
             memcpy(grown, list, size * sizeof(char *));

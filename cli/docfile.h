@@ -41,7 +41,7 @@ void docfile_free(docfile_t *file);
 
 /*
  * The documents that -f PATH means: the file itself, "-", or the *.json
- * directly in a folder, in bytewise order of name (memory of cli).  As
+ * files directly in a folder, in bytewise order of name (memory of cli).  As
  * docfile_load(): CLI_DONE, or the exit code after a message.
  */
 int docfile_list(cli_t *cli, const char *path, const char ***paths,

@@ -320,6 +320,7 @@ check_readers(doctor_t *d, const char *dir, const nxe_current_t *current)
 void
 doctor_serving(doctor_t *d)
 {
+    uint64_t        word;
     nxe_error_t     err;
     const char     *dir;
     nxe_current_t   current;
@@ -349,6 +350,18 @@ doctor_serving(doctor_t *d)
                    "%llu is served, the registry is at %llu",
                    (unsigned long long) current.txn,
                    (unsigned long long) d->txn);
+        return;
+    }
+
+    if (nxe_generation_read(dir, &word, &err) != NXE_OK) {
+        doctor_add(d, "serving", DOCTOR_FAIL, "expctl init", "%s", err.text);
+        return;
+    }
+
+    if (word != current.word) {
+        doctor_add(d, "serving", DOCTOR_FAIL, "expctl init",
+                   "%llu is published, but workers were not told",
+                   (unsigned long long) current.txn);
         return;
     }
 

@@ -20,7 +20,8 @@ void
 doctor_nginx_look(doctor_t *d)
 {
     d->has_nginx = nginx_look(d->cli, cli_opt(d->cli, "nginx"),
-                              cli_opt(d->cli, "conf"), &d->nginx,
+                              cli_opt(d->cli, "conf"),
+                              cli_opt(d->cli, "prefix"), &d->nginx,
                               &d->nginx_error);
 }
 
@@ -363,7 +364,7 @@ doctor_nginx(doctor_t *d)
         doctor_add(d, "nginx", DOCTOR_FAIL,
                    strstr(d->nginx.problem, MODULE) != NULL
                    ? "build the module for this nginx, make install"
-                   : "nginx -t", "%s refuses its configuration: %s",
+                   : d->nginx.test, "%s refuses its configuration: %s",
                    d->nginx.version, d->nginx.problem);
         return;
     }

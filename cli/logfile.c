@@ -1,6 +1,6 @@
 /*
- * Log files.  zlib reads what is no gzip as it is, so that one path serves
- * both, and a stream of several gzip members is one file.
+ * Log files.  What does not begin as gzip does is read as it is; gzip members
+ * in a row are one file.  zlib's own files drop what follows the last member.
  */
 
 #include <errno.h>
@@ -22,13 +22,20 @@
 
 struct logfile_s {
     const char         *path;
-    gzFile              gz;
+    int                 fd;
+    uint64_t            offset;     /* behind what has been read */
+    z_stream            z;
+    unsigned            eof:1;      /* of the file */
+    unsigned            plain:1;
+    unsigned            packed:1;
+    unsigned            within:1;   /* a gzip member */
     int                 ended;
     int                 skipping;   /* the rest of a line that is too long */
     uint64_t            number;
     size_t              pos;        /* the next line */
     size_t              len;        /* bytes in data */
     char                data[BUFFER];
+    unsigned char       in[CHUNK];
 };
 
 
@@ -86,7 +93,7 @@ add_matches(list_t *list, const char *pattern, nxe_error_t *err)
     rc = glob(pattern, 0, NULL, &found);
 
     if (rc == GLOB_NOMATCH) {
-        return nxe_fail(err, NXE_IO, "no file matches '%s'",
+        return nxe_fail(err, NXE_INVALID, "no file matches '%s'",
                         cli_safe(list->cli, nxe_str_of(pattern)));
     }
 
@@ -149,14 +156,22 @@ logfile_list(const cli_t *cli, char *const *names, int n, char ***paths,
 nxe_status_t
 logfile_open(const char *path, logfile_t **file, nxe_error_t *err)
 {
-    int         fd;
-    logfile_t  *f;
+    int           fd;
+    logfile_t    *f;
+    struct stat   sb;
 
     fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
                                 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd == -1) {
-        return nxe_fail(err, NXE_IO, "cannot open '%s': %s", path,
-                        strerror(errno));
+        return nxe_fail(err, errno == ENOENT || errno == ENOTDIR
+                             ? NXE_INVALID : NXE_IO,
+                        "cannot open '%s': %s", path, strerror(errno));
+    }
+
+    if (fstat(fd, &sb) == 0 && S_ISDIR(sb.st_mode)) {
+        close(fd);
+        return nxe_fail(err, NXE_INVALID, "cannot read '%s': %s", path,
+                        strerror(EISDIR));
     }
 
     f = malloc(sizeof(logfile_t));
@@ -165,15 +180,21 @@ logfile_open(const char *path, logfile_t **file, nxe_error_t *err)
         return nxe_fail(err, NXE_NOMEM, "out of memory");
     }
 
-    f->gz = gzdopen(fd, "rb");
-    if (f->gz == NULL) {
+    memset(&f->z, 0, sizeof(z_stream));
+
+    if (inflateInit2(&f->z, MAX_WBITS + 16) != Z_OK) {
         free(f);
         close(fd);
         return nxe_fail(err, NXE_NOMEM, "out of memory");
     }
 
-    (void) gzbuffer(f->gz, CHUNK);
-
+    f->z.next_in = f->in;
+    f->fd = fd;
+    f->offset = 0;
+    f->eof = 0;
+    f->plain = 0;
+    f->packed = 0;
+    f->within = 0;
     f->path = path;
     f->ended = 0;
     f->skipping = 0;
@@ -186,40 +207,149 @@ logfile_open(const char *path, logfile_t **file, nxe_error_t *err)
 }
 
 
+/* n bytes of the file in z, or what is there before its end. */
+
+static nxe_status_t
+need(logfile_t *f, unsigned n, nxe_error_t *err)
+{
+    ssize_t  got;
+
+    while (f->z.avail_in < n && !f->eof) {
+        memmove(f->in, f->z.next_in, f->z.avail_in);
+        f->z.next_in = f->in;
+
+        got = read(f->fd, f->in + f->z.avail_in, CHUNK - f->z.avail_in);
+
+        if (got == -1) {
+            if (errno == EINTR) {
+                continue;
+            }
+
+            return nxe_fail(err, NXE_IO, "cannot read '%s': %s", f->path,
+                            strerror(errno));
+        }
+
+        f->eof = (got == 0);
+        f->z.avail_in += (unsigned) got;
+        f->offset += (uint64_t) got;
+    }
+
+    return NXE_OK;
+}
+
+
+/* More of a gzip member. */
+
+static nxe_status_t
+unpack(logfile_t *f, nxe_error_t *err)
+{
+    int  rc;
+
+    rc = inflate(&f->z, Z_NO_FLUSH);
+
+    switch (rc) {
+
+    case Z_STREAM_END:
+        f->within = 0;
+        return NXE_OK;
+
+    case Z_OK:
+        return NXE_OK;
+
+    case Z_BUF_ERROR:
+        return nxe_fail(err, NXE_IO,
+                        "cannot read '%s': unexpected end of gzip data",
+                        f->path);
+
+    case Z_MEM_ERROR:
+        return nxe_fail(err, NXE_NOMEM, "out of memory");
+
+    default:
+        return nxe_fail(err, NXE_IO, "cannot read '%s': %s", f->path,
+                        f->z.msg != NULL ? f->z.msg : "bad gzip data");
+    }
+}
+
+
+/* The start of a gzip member, the end behind one, or plain text. */
+
+static nxe_status_t
+outside(logfile_t *f, nxe_error_t *err)
+{
+    unsigned  n;
+
+    if (!f->plain && f->z.avail_in > 1 && f->z.next_in[0] == 0x1f
+        && f->z.next_in[1] == 0x8b)
+    {
+        (void) inflateReset(&f->z);
+        f->within = 1;
+        f->packed = 1;
+        return NXE_OK;
+    }
+
+    if (f->packed) {
+
+        /* zeros pad a file, as gzip has it; all else would be lost lines */
+
+        while (f->z.avail_in != 0 && *f->z.next_in == 0) {
+            f->z.next_in++;
+            f->z.avail_in--;
+        }
+
+        if (f->z.avail_in != 0) {
+            return nxe_fail(err, NXE_IO, "cannot read '%s': what follows its"
+                            " gzip data is no gzip", f->path);
+        }
+
+        f->ended = f->eof;
+        return NXE_OK;
+    }
+
+    n = f->z.avail_in < f->z.avail_out ? f->z.avail_in : f->z.avail_out;
+    memcpy(f->z.next_out, f->z.next_in, n);
+
+    f->z.next_in += n;
+    f->z.avail_in -= n;
+    f->z.avail_out -= n;
+    f->plain = 1;
+    f->ended = (n == 0);
+
+    return NXE_OK;
+}
+
+
 /* Moves what is left to the front and reads on behind it. */
 
 static nxe_status_t
 fill(logfile_t *f, nxe_error_t *err)
 {
-    int          n, code;
-    const char  *why;
+    unsigned      room;
+    nxe_status_t  rc;
 
     memmove(f->data, f->data + f->pos, f->len - f->pos);
     f->len -= f->pos;
     f->pos = 0;
 
-    n = gzread(f->gz, f->data + f->len, (unsigned) (BUFFER - f->len));
+    room = (unsigned) (BUFFER - f->len);
+    f->z.next_out = (unsigned char *) f->data + f->len;
+    f->z.avail_out = room;
 
-    if (n > 0) {
-        f->len += (size_t) n;
-        return NXE_OK;
-    }
+    do {
+        rc = need(f, f->within ? 1 : 2, err);
 
-    why = gzerror(f->gz, &code);
+        if (rc == NXE_OK) {
+            rc = f->within ? unpack(f, err) : outside(f, err);
+        }
 
-    if (n == 0 && (code == Z_OK || code == Z_STREAM_END)) {
-        f->ended = 1;
-        return NXE_OK;
-    }
+        if (rc != NXE_OK) {
+            return rc;
+        }
 
-    if (code == Z_ERRNO) {
-        why = strerror(errno);
+    } while (f->z.avail_out == room && !f->ended);
 
-    } else if (code == Z_BUF_ERROR) {
-        why = "unexpected end of gzip data";
-    }
+    f->len = BUFFER - f->z.avail_out;
 
-    return nxe_fail(err, NXE_IO, "cannot read '%s': %s", f->path, why);
+    return NXE_OK;
 }
 
 
@@ -278,11 +408,7 @@ logfile_line(logfile_t *f, nxe_str_t *line, uint64_t *number,
 uint64_t
 logfile_offset(const logfile_t *f)
 {
-    z_off_t  offset;
-
-    offset = gzoffset(f->gz);
-
-    return offset > 0 ? (uint64_t) offset : 0;
+    return f->offset - f->z.avail_in;
 }
 
 
@@ -305,7 +431,8 @@ void
 logfile_close(logfile_t *f)
 {
     if (f != NULL) {
-        (void) gzclose(f->gz);
+        (void) inflateEnd(&f->z);
+        close(f->fd);
         free(f);
     }
 }

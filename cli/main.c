@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,6 +102,9 @@ main(int argc, char **argv)
     cli_t  cli;
 
     hold_descriptors();
+
+    /* a file that may not grow is an error, not the end in the middle */
+    signal(SIGXFSZ, SIG_IGN);
 
     memset(&cli, 0, sizeof(cli));
     cli.arena = nxe_arena_new();

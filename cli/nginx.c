@@ -186,13 +186,13 @@ folder_of(const cli_t *cli, const char *file)
 
 
 static nxe_status_t
-look_version(const cli_t *cli, const char *conf, nginx_t *nginx,
-    nxe_error_t *err)
+look_version(const cli_t *cli, const char *conf, const char *prefix,
+    nginx_t *nginx, nxe_error_t *err)
 {
     int           code;
     char         *argv[3];
     nxe_buf_t     out, said;
-    const char   *prefix, *file;
+    const char   *file;
     nxe_status_t  rc;
 
     nxe_buf_init(&out, OUTPUT_MAX);
@@ -227,7 +227,10 @@ look_version(const cli_t *cli, const char *conf, nginx_t *nginx,
         nginx->version = strchr(nginx->version, '/') + 1;
     }
 
-    prefix = value_of(cli, said.data, "--prefix=", "/usr/local/nginx");
+    if (prefix == NULL) {
+        prefix = value_of(cli, said.data, "--prefix=", "/usr/local/nginx");
+    }
+
     nginx->prefix = cli_format(cli, "%s/", prefix);
 
     file = conf != NULL ? conf
@@ -278,11 +281,11 @@ problem_of(const cli_t *cli, char *said)
 
 
 static nxe_status_t
-look_conf(const cli_t *cli, const char *conf, nginx_t *nginx,
-    nxe_error_t *err)
+look_conf(const cli_t *cli, const char *conf, const char *prefix,
+    nginx_t *nginx, nxe_error_t *err)
 {
     int           n, code;
-    char         *argv[5];
+    char         *argv[7];
     nxe_buf_t     out, said;
     nxe_status_t  rc;
 
@@ -296,6 +299,11 @@ look_conf(const cli_t *cli, const char *conf, nginx_t *nginx,
     if (conf != NULL) {
         argv[n++] = (char *) "-c";
         argv[n++] = (char *) conf;
+    }
+
+    if (prefix != NULL) {
+        argv[n++] = (char *) "-p";
+        argv[n++] = (char *) prefix;
     }
 
     argv[n] = NULL;
@@ -326,7 +334,7 @@ look_conf(const cli_t *cli, const char *conf, nginx_t *nginx,
 
 nxe_status_t
 nginx_look(const cli_t *cli, const char *binary, const char *conf,
-    nginx_t *nginx, nxe_error_t *err)
+    const char *prefix, nginx_t *nginx, nxe_error_t *err)
 {
     nxe_status_t  rc;
 
@@ -343,9 +351,16 @@ nginx_look(const cli_t *cli, const char *binary, const char *conf,
                         nginx->binary, strerror(errno));
     }
 
-    rc = look_version(cli, conf, nginx, err);
+    nginx->test = cli_format(cli, "%s -t%s%s%s%s",
+                             binary != NULL ? binary : "nginx",
+                             conf != NULL ? " -c " : "",
+                             conf != NULL ? conf : "",
+                             prefix != NULL ? " -p " : "",
+                             prefix != NULL ? prefix : "");
 
-    return rc == NXE_OK ? look_conf(cli, conf, nginx, err) : rc;
+    rc = look_version(cli, conf, prefix, nginx, err);
+
+    return rc == NXE_OK ? look_conf(cli, conf, prefix, nginx, err) : rc;
 }
 
 

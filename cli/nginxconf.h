@@ -22,6 +22,7 @@ struct nginx_directive_s {
 
 typedef struct {
     const char         *binary;     /* as it was found */
+    const char         *test;       /* the command that tests its files */
     const char         *version;    /* "1.22.1" */
     const char         *prefix;     /* of relative paths, ends with "/" */
     const char         *conf;       /* folder of the configuration, as well */
@@ -31,12 +32,12 @@ typedef struct {
 
 /*
  * Looks at binary, or where that is NULL at the nginx in PATH or an sbin
- * folder.  conf is -c's, or NULL.  NXE_DECLINED: there is no such program;
+ * folder.  conf is -c's and prefix -p's, or NULL.  NXE_DECLINED: there is no such program;
  * NXE_INVALID: it is no nginx; NXE_IO.  Memory is cli's.  A configuration
  * that nginx refuses is no failure: nginx->problem has what it said.
  */
 nxe_status_t nginx_look(const cli_t *cli, const char *binary,
-    const char *conf, nginx_t *nginx, nxe_error_t *err);
+    const char *conf, const char *prefix, nginx_t *nginx, nxe_error_t *err);
 
 /*
  * Parses what "nginx -T" prints: all directives in order, but for what

@@ -319,6 +319,10 @@ set_common(cli_t *cli)
     }
 
     s = cli_opt(cli, "registry");
+    if (s != NULL && *s == '\0') {
+        /* "$DIR" that is not set does not mean the default */
+        return cli_usage(cli, "option '--registry' needs a value: DIR");
+    }
     if (s == NULL) {
         s = getenv("EXPCTL_REGISTRY");
     }
@@ -575,7 +579,11 @@ cli_near(const char *word, const char *const *list)
     const char  *near;
 
     near = NULL;
-    best = (int) strlen(word) / 3 + 2;
+
+    /* two letters, or one in three of a long word; one of a short word */
+
+    best = (int) strlen(word);
+    best = best < 4 ? 2 : best / 3 > 2 ? best / 3 + 1 : 3;
 
     for (i = 0; list[i] != NULL; i++) {
         d = distance(word, list[i]);

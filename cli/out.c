@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,6 +309,41 @@ cli_count(const cli_t *cli, unsigned long long n)
     *p = '\0';
 
     return cli_format(cli, "%s", out);
+}
+
+
+/*
+ * The double next to num/den, by long division: as doubles the two have
+ * digits of their own to lose.  53 bits, one to round by, and one that says
+ * whether anything is left.
+ */
+
+const char *
+cli_ratio(const cli_t *cli, nxe_u128_t num, nxe_u128_t den)
+{
+    int       i, exponent;
+    char      buf[NXE_DOUBLE_LEN];
+    size_t    n;
+    uint64_t  bits;
+
+    if (num == 0 || den == 0) {
+        return "0";
+    }
+
+    for (exponent = 0; num < den; num *= 2) {
+        exponent--;
+    }
+
+    for (i = 0, bits = 0; i < 54; i++) {
+        bits = bits * 2 + (num >= den);
+        num = (num >= den ? num - den : num) * 2;
+    }
+
+    bits = bits * 2 + (num != 0);
+
+    n = nxe_double_print(ldexp((double) bits, exponent - 54), buf);
+
+    return cli_format(cli, "%.*s", (int) n, buf);
 }
 
 

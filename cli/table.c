@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 
 #define COLUMNS_MAX  32
+#define CUT_MIN      8         /* what a cut leaves of a column */
 
 
 typedef struct {
@@ -208,19 +209,23 @@ static void
 print_row(const cli_table_t *t, FILE *f, const cell_t *row, const int *widths,
     int screen)
 {
-    int  i, n, at, pad;
+    int  i, n, at, pad, cut;
 
     for (n = t->ncols; n > 0 && row[n - 1].text[0] == '\0'; n--) { /* void */ }
 
     for (i = 0, at = 0; i < n; i++) {
         pad = widths[i] - width_of(row[i].text);
+        pad = pad > 0 ? pad : 0;
 
         if (t->spec[i] == 'r') {
             fprintf(f, "%*s", pad, "");
         }
 
-        print_cut(f, &row[i], screen != 0 && i == t->ncols - 1
-                              && t->spec[i] == 'l' ? screen - at : 0);
+        cut = t->spec[i] == 'c' ? widths[i]
+              : screen != 0 && i == t->ncols - 1 && t->spec[i] == 'l'
+              ? screen - at : 0;
+
+        print_cut(f, &row[i], cut);
 
         if (i == n - 1) {
             break;
@@ -281,10 +286,41 @@ print_csv_row(const cli_table_t *t, FILE *f, const cell_t *row)
         if (i > 0) {
             fputc(',', f);
         }
-        print_csv_cell(f, row[i].text, t->spec[i] == 'l');
+        print_csv_cell(f, row[i].text, t->spec[i] != 'r');
     }
 
     fputc('\n', f);
+}
+
+
+/* Narrows columns that may be cut, the widest first, until rows fit. */
+
+static void
+fit(const cli_table_t *t, int *widths, int screen)
+{
+    int  i, sum, widest;
+
+    for ( ;; ) {
+        sum = 0;
+        widest = -1;
+
+        for (i = 0; i < t->ncols; i++) {
+            sum += i == t->ncols - 1 && t->spec[i] == 'l' && widths[i] > CUT_MIN
+                   ? CUT_MIN : widths[i] + 2 * (i < t->ncols - 1);
+
+            if (t->spec[i] == 'c' && widths[i] > CUT_MIN
+                && (widest == -1 || widths[i] > widths[widest]))
+            {
+                widest = i;
+            }
+        }
+
+        if (sum <= screen || widest == -1) {
+            return;
+        }
+
+        widths[widest]--;
+    }
 }
 
 
@@ -318,6 +354,10 @@ cli_table_print(cli_table_t *t, FILE *f)
     }
 
     screen = screen_width(f);
+
+    if (screen != 0) {
+        fit(t, widths, screen);
+    }
 
     if (!t->no_heads) {
         print_row(t, f, t->heads, widths, screen);

@@ -61,18 +61,16 @@ write_slice(void *ctx, nxe_str_t slice)
 }
 
 
-/* The bytes alone; what else there is to say goes to stderr. */
+/* Why the answer is no, where the result does not show it. */
 
-int
-try_print_body(const try_t *t)
+static void
+print_lost(const try_t *t)
 {
     size_t  i;
 
-    (void) nxe_splice(&t->text, t->splices, t->nsplices, write_slice, NULL);
-
     if (t->bypass != NULL) {
         cli_error("%s", bypass_text(t));
-        return answer(t);
+        return;
     }
 
     for (i = 0; i < t->nedits; i++) {
@@ -81,6 +79,16 @@ try_print_body(const try_t *t)
                       nxe_code_name(t->edits[i].code));
         }
     }
+}
+
+
+/* The bytes alone; what else there is to say goes to stderr. */
+
+int
+try_print_body(const try_t *t)
+{
+    (void) nxe_splice(&t->text, t->splices, t->nsplices, write_slice, NULL);
+    print_lost(t);
 
     return answer(t);
 }
@@ -185,36 +193,65 @@ print_edit(const try_t *t, const try_edit_t *e)
 }
 
 
+/* The edits of the headers alone: not those of the body, nor its bypass. */
+
+static int
+print_headers(const try_t *t)
+{
+    int     lost;
+    size_t  i, n;
+
+    for (i = 0, n = 0, lost = 0; i < t->nedits; i++) {
+        if (is_shown(t, &t->edits[i])) {
+            print_edit(t, &t->edits[i]);
+            n++;
+
+        } else if (is_lost(&t->edits[i])) {
+            lost = 1;
+        }
+    }
+
+    if (lost) {
+        print_lost(t);
+
+    } else if (n == 0 && !t->cli->quiet) {
+        fprintf(stderr, "%.*s, step %s: no header is edited\n",
+                (int) t->doc->variants[t->a.variant].name.len,
+                t->doc->variants[t->a.variant].name.data,
+                cli_safe(t->cli, t->request.step));
+    }
+
+    return answer(t);
+}
+
+
 int
 try_print_text(const try_t *t)
 {
     size_t  i;
 
-    if (!cli_has(t->cli, "headers")) {
-        printf("%.*s, %s  %s, step %s, %s -> %s bytes\n",
-               (int) t->doc->variants[t->a.variant].name.len,
-               t->doc->variants[t->a.variant].name.data, t->reason,
-               nxe_dialect_name(t->dialect),
-               cli_safe(t->cli, t->request.step),
-               cli_count(t->cli, t->seg.len),
-               cli_count(t->cli, nxe_splice_len(t->splices, t->nsplices,
-                                                t->seg.len)));
+    if (cli_has(t->cli, "headers")) {
+        return print_headers(t);
+    }
 
-        if (t->bypass != NULL) {
-            printf("%s\n", bypass_text(t));
-        }
+    printf("%.*s, %s  %s, step %s, %s -> %s bytes\n",
+           (int) t->doc->variants[t->a.variant].name.len,
+           t->doc->variants[t->a.variant].name.data, t->reason,
+           nxe_dialect_name(t->dialect), cli_safe(t->cli, t->request.step),
+           cli_count(t->cli, t->seg.len),
+           cli_count(t->cli, nxe_splice_len(t->splices, t->nsplices,
+                                            t->seg.len)));
+
+    if (t->bypass != NULL) {
+        printf("%s\n", bypass_text(t));
     }
 
     for (i = 0; i < t->nedits; i++) {
-        if (is_shown(t, &t->edits[i])) {
-            print_edit(t, &t->edits[i]);
-        }
+        print_edit(t, &t->edits[i]);
     }
 
-    if (!cli_has(t->cli, "headers")) {
-        puts(t->nsplices != 0 ? "all other bytes unchanged"
-                              : "all bytes unchanged");
-    }
+    puts(t->nsplices != 0 ? "all other bytes unchanged"
+                          : "all bytes unchanged");
 
     return answer(t);
 }

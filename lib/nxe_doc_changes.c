@@ -269,6 +269,8 @@ static void
 nxe_doc_step_fault(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const char *name)
 {
+    char        text[256];
+    size_t      n;
     uint32_t    i;
     nxe_near_t  near;
 
@@ -283,11 +285,27 @@ nxe_doc_step_fault(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
         nxe_near_try(&near, c->doc->steps[i].name.data);
     }
 
+    n = snprintf(text, sizeof(text), "a step in scope");
+
+    /* what is near is said instead of all that there are */
+
+    for (i = 0; near.best == NULL && i < c->doc->nsteps && n < sizeof(text);
+         i++)
+    {
+        n += snprintf(text + n, sizeof(text) - n, "%s %s", i == 0 ? ":" : "",
+                      c->doc->steps[i].name.data);
+    }
+
+    if (n >= sizeof(text)) {
+        snprintf(text, sizeof(text), "a step in scope: one of %u in "
+                 "\"steps\"", c->doc->nsteps);
+    }
+
     if (value == NULL) {
-        nxe_doc_fault_key(c, at, "a step in scope", near.best);
+        nxe_doc_fault_key(c, at, text, near.best);
 
     } else {
-        nxe_doc_fault_near(c, at, value, "a step in scope", near.best);
+        nxe_doc_fault_near(c, at, value, text, near.best);
     }
 }
 

@@ -159,6 +159,10 @@ void nxe_doc_duration(nxe_doc_ctx_t *c, const nxe_at_t *at,
 int nxe_doc_one_of(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const char *const *words);
 
+/* A fault of what should be a number; expected is that of a range. */
+void nxe_doc_fault_number(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value, const char *expected);
+
 /* 1 if a JSON number's spelling is in the range. */
 int nxe_doc_in_range(nxe_str_t spelling, const nxe_doc_range_t *range);
 

@@ -163,8 +163,24 @@ nxe_doc_number(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     if (!cJSON_IsNumber(value) || value->valuestring == NULL
         || !nxe_doc_in_range(nxe_str_of(value->valuestring), range))
     {
-        nxe_doc_fault(c, at, value, range->expected);
+        nxe_doc_fault_number(c, at, value, range->expected);
     }
+}
+
+
+/* "0 to 2" says enough of a number; of what is none, that it is none. */
+
+void
+nxe_doc_fault_number(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value, const char *expected)
+{
+    const char  *kind;
+
+    kind = cJSON_IsNumber(value) ? ""
+           : expected[0] >= '0' && expected[0] <= '9' ? "a number from "
+           : strncmp(expected, "above ", 6) == 0 ? "a number " : "";
+
+    nxe_doc_faultf(c, at, value, "%s%s", kind, expected);
 }
 
 
@@ -215,7 +231,7 @@ nxe_doc_share(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     if (!cJSON_IsNumber(value) || value->valuestring == NULL
         || nxe_frac_parse(nxe_str_of(value->valuestring), &f) != NXE_OK)
     {
-        nxe_doc_fault(c, at, value, "0 to 1, at most nine digits");
+        nxe_doc_fault_number(c, at, value, "0 to 1, at most nine digits");
         return;
     }
 

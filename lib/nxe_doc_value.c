@@ -82,7 +82,7 @@ nxe_doc_param_value(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     }
 
     if (!ok) {
-        nxe_doc_fault(c, at, value, kind->expected);
+        nxe_doc_fault_number(c, at, value, kind->expected);
         return;
     }
 

@@ -56,6 +56,14 @@ nxe_hist_add(nxe_hist_t *h, uint64_t us)
 
     nxe_hist_edges(NXE_HIST_BINS - 1, &lo, &hi);
 
+    if (h->n == 0 || us < h->min) {
+        h->min = us;
+    }
+
+    if (h->n == 0 || us > h->max) {
+        h->max = us;
+    }
+
     h->n++;
     h->low += (us < NXE_HIST_MIN);
     h->high += ((double) us > hi);
@@ -67,6 +75,14 @@ void
 nxe_hist_merge(nxe_hist_t *to, const nxe_hist_t *from)
 {
     uint32_t  i;
+
+    if (from->n != 0 && (to->n == 0 || from->min < to->min)) {
+        to->min = from->min;
+    }
+
+    if (from->n != 0 && (to->n == 0 || from->max > to->max)) {
+        to->max = from->max;
+    }
 
     to->n += from->n;
     to->low += from->low;
@@ -105,13 +121,21 @@ nxe_hist_quantile(const nxe_hist_t *h, double p, nxe_quantile_t *q)
     nxe_hist_edges(i, &q->lo, &q->hi);
     q->value = nxe_hist_value(i);
 
-    if (i == 0 && h->low != 0) {
+    /* the values below the bins are the smallest, those above the largest */
+
+    if (h->low != 0 && rank <= (double) h->low) {
         q->lo = 0;
+        q->hi = NXE_HIST_MIN;
+        q->value = NXE_HIST_MIN;
+
+    } else if (h->high != 0 && rank > (double) (h->n - h->high)) {
+        q->lo = q->hi;
+        q->hi = INFINITY;
+        q->value = q->lo;
     }
 
-    if (i == NXE_HIST_BINS - 1 && h->high != 0) {
-        q->hi = INFINITY;
-    }
+    q->value = fmax(q->value, (double) h->min);
+    q->value = fmin(q->value, (double) h->max);
 
     return NXE_OK;
 }

@@ -7,6 +7,8 @@
 
 #include <nxe/transition.h>
 
+#include "nxe_doc_int.h"
+
 
 /* [lo, hi) of a layer in 10^-9. */
 
@@ -30,11 +32,13 @@ part_of(const nxe_doc_t *doc)
 }
 
 
-static void
-add_range(char *text, size_t size, uint64_t lo, uint64_t hi)
+/* A range is appended whole or not at all: 0 if it leaves less than spare. */
+
+static int
+add_range(char *text, size_t size, size_t spare, uint64_t lo, uint64_t hi)
 {
-    int     i;
-    char    a[2][NXE_DOUBLE_LEN];
+    int     i, len;
+    char    a[2][NXE_DOUBLE_LEN], range[2 * NXE_DOUBLE_LEN + 6];
     size_t  n;
 
     const uint64_t  ends[2] = { lo, hi };
@@ -45,22 +49,31 @@ add_range(char *text, size_t size, uint64_t lo, uint64_t hi)
     }
 
     n = strlen(text);
-    snprintf(text + n, size - n, " [%s, %s)", a[0], a[1]);
+    len = snprintf(range, sizeof(range), " [%s, %s)", a[0], a[1]);
+
+    if (n + (size_t) len + spare >= size) {
+        return 0;
+    }
+
+    memcpy(text + n, range, (size_t) len + 1);
+
+    return 1;
 }
 
 
-/* Appends what no live experiment of the layer holds. */
+/* Appends what no live experiment of the layer holds; 0 if that is nothing. */
 
-static void
+static int
 add_free_ranges(const nxe_doc_t *doc, const nxe_doc_t *const *others,
     size_t n, char *text, size_t size)
 {
     int       any;
-    size_t    i, len;
+    size_t    i, len, more;
     part_t    p;
     uint64_t  at, next;
 
     any = 0;
+    more = 0;
 
     for (at = 0; at < NXE_NANO; at = next) {
 
@@ -86,15 +99,23 @@ add_free_ranges(const nxe_doc_t *doc, const nxe_doc_t *const *others,
         }
 
         if (i == n) {
-            add_range(text, size, at, next);
+            more += more != 0
+                    || !add_range(text, size, sizeof(" and 1000 more"), at,
+                                  next);
             any = 1;
         }
     }
 
+    len = strlen(text);
+
     if (!any) {
-        len = strlen(text);
         snprintf(text + len, size - len, " none");
+
+    } else if (more != 0) {
+        snprintf(text + len, size - len, " and %zu more", more);
     }
+
+    return any;
 }
 
 
@@ -110,7 +131,7 @@ overlap(const nxe_doc_t *doc, const nxe_doc_t *other,
 
     snprintf(refusal->text, sizeof(refusal->text), "%.*s wants",
              (int) doc->name.len, doc->name.data);
-    add_range(refusal->text, sizeof(refusal->text), p.lo, p.hi);
+    (void) add_range(refusal->text, sizeof(refusal->text), 0, p.lo, p.hi);
 
     len = strlen(refusal->text);
     snprintf(refusal->text + len, sizeof(refusal->text) - len,
@@ -118,17 +139,51 @@ overlap(const nxe_doc_t *doc, const nxe_doc_t *other,
              doc->layer.data, (int) other->name.len, other->name.data);
 
     p = part_of(other);
-    add_range(refusal->text, sizeof(refusal->text), p.lo, p.hi);
+    (void) add_range(refusal->text, sizeof(refusal->text), 0, p.lo, p.hi);
 
     len = strlen(refusal->text);
     snprintf(refusal->text + len, sizeof(refusal->text) - len, "; free:");
-    add_free_ranges(doc, others, n, refusal->text, sizeof(refusal->text));
 
-    snprintf(refusal->next, sizeof(refusal->next),
-             "give %.*s a free \"range\" in \"layer\", expctl apply -f FILE",
-             (int) doc->name.len, doc->name.data);
+    if (add_free_ranges(doc, others, n, refusal->text,
+                        sizeof(refusal->text)))
+    {
+        snprintf(refusal->next, sizeof(refusal->next),
+                 "give %.*s a free \"range\" in \"layer\", "
+                 "expctl apply -f FILE", (int) doc->name.len, doc->name.data);
+
+    } else {
+        snprintf(refusal->next, sizeof(refusal->next),
+                 "expctl stage %.*s off, or give %.*s another \"layer\"",
+                 (int) other->name.len, other->name.data,
+                 (int) doc->name.len, doc->name.data);
+    }
 
     return NXE_CONFLICT;
+}
+
+
+/* Another live experiment forbids it; err says what. */
+
+static nxe_status_t
+conflict(const nxe_doc_t *doc, const nxe_doc_t *other, const nxe_error_t *err,
+    nxe_refusal_t *refusal)
+{
+    refusal->why = "conflict";
+    snprintf(refusal->text, sizeof(refusal->text), "%s", err->text);
+
+    if (nxe_str_eq(doc->layer, other->layer)) {
+        snprintf(refusal->next, sizeof(refusal->next),
+                 "give %.*s the \"unit\" of %.*s, or another \"layer\"",
+                 (int) doc->name.len, doc->name.data,
+                 (int) other->name.len, other->name.data);
+
+    } else {
+        snprintf(refusal->next, sizeof(refusal->next),
+                 "give both one \"layer\", each with a \"range\" of its "
+                 "own, expctl apply -f FILE");
+    }
+
+    return err->status;
 }
 
 
@@ -148,6 +203,8 @@ nxe_transition_live(const nxe_doc_t *doc, const nxe_doc_t *const *others,
         snprintf(refusal->text, sizeof(refusal->text),
                  "%.*s cannot go live: \"%s\" is not built yet",
                  (int) doc->name.len, doc->name.data, doc->unbuilt);
+        snprintf(refusal->next, sizeof(refusal->next),
+                 "take it out of the document, expctl apply -f FILE");
         return NXE_CONFLICT;
     }
 
@@ -171,6 +228,9 @@ nxe_transition_live(const nxe_doc_t *doc, const nxe_doc_t *const *others,
         snprintf(refusal->text, sizeof(refusal->text),
                  "layer '%.*s' has %d live experiments already",
                  (int) doc->layer.len, doc->layer.data, NXE_LAYER_LIVE_MAX);
+        snprintf(refusal->next, sizeof(refusal->next),
+                 "expctl list --layer %.*s", (int) doc->layer.len,
+                 doc->layer.data);
         return NXE_CONFLICT;
     }
 
@@ -179,9 +239,7 @@ nxe_transition_live(const nxe_doc_t *doc, const nxe_doc_t *const *others,
 
         rc = nxe_doc_conflict(doc, others[i], &err);
         if (rc != NXE_OK) {
-            refusal->why = "conflict";
-            snprintf(refusal->text, sizeof(refusal->text), "%s", err.text);
-            return rc;
+            return conflict(doc, others[i], &err, refusal);
         }
     }
 
@@ -210,27 +268,6 @@ both(int same, uint64_t alo, uint64_t ahi, uint64_t blo, uint64_t bhi)
 {
     return same ? common(alo, ahi, blo, bhi)
                 : (uint64_t) ((nxe_u128_t) (ahi - alo) * (bhi - blo) >> 32);
-}
-
-
-static int
-same_unit(const nxe_doc_t *a, const nxe_doc_t *b)
-{
-    uint32_t  i;
-
-    if (a->nsources != b->nsources) {
-        return 0;
-    }
-
-    for (i = 0; i < a->nsources; i++) {
-        if (a->sources[i].type != b->sources[i].type
-            || !nxe_str_eq(a->sources[i].name, b->sources[i].name))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 
@@ -277,7 +314,7 @@ nxe_movement(const nxe_doc_t *before, const nxe_force_t *before_force,
     ahi = nxe_frac_threshold(before->layer_to);
     had = (nxe_u128_t) exposed_of(before, ra) * (ahi - alo);
 
-    unit = same_unit(before, after);
+    unit = nxe_doc_units_eq(before, after);
     bucket = unit && nxe_str_eq(before->salt, after->salt);
 
     in_both = both(unit && nxe_str_eq(before->layer, after->layer),

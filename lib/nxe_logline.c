@@ -138,6 +138,22 @@ read_count(const nxe_json_walk_t *w, void *field)
 }
 
 
+/* An HTTP status; 0 where the server had none to send. */
+
+static int
+read_status(const nxe_json_walk_t *w, void *field)
+{
+    int64_t  n;
+
+    if (!read_count(w, &n) || n > 999) {
+        return 0;
+    }
+
+    *(int64_t *) field = n;
+    return 1;
+}
+
+
 static int
 read_word(const nxe_json_walk_t *w, void *field)
 {
@@ -279,10 +295,10 @@ static const member_t  line_members[] = {
       "a key_id that is no key's" },
     { nxe_str("role"), read_word, line(role),
       "a role that is no word" },
-    { nxe_str("status"), read_count, line(status),
-      "a status that is no number" },
-    { nxe_str("upstream_status"), read_count, line(upstream_status),
-      "an upstream_status that is no number" },
+    { nxe_str("status"), read_status, line(status),
+      "a status that is none of HTTP" },
+    { nxe_str("upstream_status"), read_status, line(upstream_status),
+      "an upstream_status that is none of HTTP" },
     { nxe_str("response_ms"), read_ms, line(response_us),
       "a response_ms that is no time" },
     { nxe_str("aborted"), read_bool, line(aborted),

@@ -19,21 +19,32 @@
 
 
 static nxe_status_t nxe_publish_state(nxe_publish_t *p, const nxe_doc_t *doc,
-    const nxe_state_t *state, size_t offset, nxe_str_t *out);
+    const nxe_state_t *state, nxe_str_t serving, size_t offset,
+    nxe_str_t *out);
+static void nxe_publish_digest(const nxe_publish_t *p, nxe_str_t serving,
+    size_t offset, char hex[2 * NXE_SHA256_LEN + 1]);
 static nxe_status_t nxe_publish_keep(nxe_publish_t *p, nxe_str_t s,
     nxe_str_t *copy);
 static void *nxe_publish_grow(void *list, size_t n, size_t *size,
     size_t item);
+static nxe_status_t nxe_publish_all(nxe_publish_t *p, nxe_current_t *current,
+    nxe_error_t *err);
+static nxe_status_t nxe_publish_file(nxe_publish_t *p,
+    nxe_current_t *current, nxe_error_t *err);
+static int nxe_publish_map(nxe_publish_t *p, const char *tmp,
+    const nxe_current_t *current);
 static nxe_status_t nxe_publish_hash(const char *path, nxe_current_t *current,
     nxe_error_t *err);
 static nxe_status_t nxe_publish_own(nxe_publish_t *p, int fd,
     const char *path, nxe_error_t *err);
 static nxe_status_t nxe_publish_current(nxe_publish_t *p,
     const nxe_current_t *current, nxe_error_t *err);
-static nxe_status_t nxe_publish_word(nxe_publish_t *p, nxe_error_t *err);
-static void nxe_publish_sweep(nxe_publish_t *p, const char *file);
-static unsigned long long nxe_publish_number(const char *name,
-    const char *file);
+static uint64_t nxe_publish_next(nxe_publish_t *p);
+static nxe_status_t nxe_publish_word(nxe_publish_t *p, uint64_t word,
+    nxe_error_t *err);
+static void nxe_publish_room(nxe_publish_t *p);
+static void nxe_publish_sweep(nxe_publish_t *p, const char *file,
+    int keep_newest);
 static nxe_status_t nxe_publish_failed(const char *what, const char *path,
     nxe_error_t *err);
 
@@ -155,7 +166,7 @@ nxe_publish_add(nxe_publish_t *p, const nxe_doc_t *doc, const cJSON *tree,
     }
 
     if (rc == NXE_OK) {
-        rc = nxe_publish_state(p, doc, state, offset, &e->state);
+        rc = nxe_publish_state(p, doc, state, e->doc, offset, &e->state);
     }
 
     if (rc != NXE_OK) {
@@ -174,9 +185,10 @@ nxe_publish_add(nxe_publish_t *p, const nxe_doc_t *doc, const cJSON *tree,
 
 static nxe_status_t
 nxe_publish_state(nxe_publish_t *p, const nxe_doc_t *doc,
-    const nxe_state_t *state, size_t offset, nxe_str_t *out)
+    const nxe_state_t *state, nxe_str_t serving, size_t offset,
+    nxe_str_t *out)
 {
-    char          exposure[NXE_FRAC_LEN];
+    char          exposure[NXE_FRAC_LEN], digest[2 * NXE_SHA256_LEN + 1];
     nxe_buf_t     b;
     nxe_status_t  rc;
 
@@ -209,8 +221,9 @@ nxe_publish_state(nxe_publish_t *p, const nxe_doc_t *doc,
     (void) nxe_buf_add_json(&b, doc->variants[doc->baseline].name);
 
     if (nxe_state_live(state)) {
-        (void) nxe_buf_addf(&b, ",\"at\":[%zu,%zu]", offset,
-                            p->bytes.len - offset);
+        nxe_publish_digest(p, serving, offset, digest);
+        (void) nxe_buf_addf(&b, ",\"at\":[%zu,%zu],\"digest\":\"%s\"",
+                            offset, p->bytes.len - offset, digest);
     }
 
     (void) nxe_buf_addc(&b, '}');
@@ -224,6 +237,29 @@ nxe_publish_state(nxe_publish_t *p, const nxe_doc_t *doc,
     nxe_buf_free(&b);
 
     return rc;
+}
+
+
+/* What tells a worker that it has compiled this document already. */
+
+static void
+nxe_publish_digest(const nxe_publish_t *p, nxe_str_t serving, size_t offset,
+    char hex[2 * NXE_SHA256_LEN + 1])
+{
+    nxe_sha256_t   sha;
+    unsigned char  digest[NXE_SHA256_LEN];
+
+    nxe_sha256_init(&sha);
+    nxe_sha256_update(&sha, serving.data, serving.len);
+
+    if (p->bytes.len > offset) {
+        nxe_sha256_update(&sha, p->bytes.data + offset,
+                          p->bytes.len - offset);
+    }
+
+    nxe_sha256_final(&sha, digest);
+    nxe_hex(digest, sizeof(digest), hex);
+    hex[2 * NXE_SHA256_LEN] = '\0';
 }
 
 
@@ -258,25 +294,122 @@ nxe_status_t
 nxe_publish_commit(nxe_publish_t *p, uint64_t txn,
     const char head[NXE_HEAD_LEN + 1], nxe_error_t *err)
 {
-    int            fd, rc;
-    char           tmp[NXE_PUBLISH_PATH], path[NXE_PUBLISH_PATH];
-    size_t         i, map;
     nxe_status_t   status;
     nxe_current_t  current;
 
     memset(&current, 0, sizeof(nxe_current_t));
     current.txn = txn;
+    current.word = nxe_publish_next(p);
     memcpy(current.head, head, NXE_HEAD_LEN);
     (void) snprintf(current.file, sizeof(current.file), "%llu.mdb",
                     (unsigned long long) txn);
 
-    if (snprintf(path, sizeof(path), "%s/%s", p->dir, current.file)
+    errno = 0;
+    status = nxe_publish_all(p, &current, err);
+
+    /* EIO is what LMDB makes of a write that was cut short */
+
+    if (status == NXE_IO
+        && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
+    {
+        nxe_publish_room(p);
+        status = nxe_publish_all(p, &current, err);
+    }
+
+    if (status == NXE_OK) {
+        nxe_publish_sweep(p, current.file, 1);
+    }
+
+    return status;
+}
+
+
+/* The file, its name, the word.  After NXE_IO errno says why. */
+
+static nxe_status_t
+nxe_publish_all(nxe_publish_t *p, nxe_current_t *current, nxe_error_t *err)
+{
+    nxe_status_t  status;
+
+    status = nxe_publish_file(p, current, err);
+
+    if (status == NXE_OK) {
+        status = nxe_publish_current(p, current, err);
+    }
+
+    if (status == NXE_OK) {
+        status = nxe_publish_word(p, current->word, err);
+    }
+
+    return status;
+}
+
+
+static nxe_status_t
+nxe_publish_file(nxe_publish_t *p, nxe_current_t *current, nxe_error_t *err)
+{
+    int           fd, rc;
+    char          tmp[NXE_PUBLISH_PATH], path[NXE_PUBLISH_PATH];
+    nxe_status_t  status;
+
+    if (snprintf(path, sizeof(path), "%s/%s", p->dir, current->file)
         >= (int) sizeof(path) - 8)
     {
         return nxe_fail(err, NXE_IO, "path is too long");
     }
 
     (void) snprintf(tmp, sizeof(tmp), "%s/.new.mdb", p->dir);
+
+    fd = -1;
+    status = NXE_IO;
+    rc = nxe_publish_map(p, tmp, current);
+
+    if (rc != 0) {
+        errno = rc;
+        (void) nxe_fail(err, NXE_IO, "cannot write \"%s\": %s", tmp,
+                        mdb_strerror(rc));
+        goto done;
+    }
+
+    status = nxe_publish_hash(tmp, current, err);
+    if (status != NXE_OK) {
+        goto done;
+    }
+
+    fd = open(tmp, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+    if (fd == -1 || nxe_publish_own(p, fd, tmp, err) != NXE_OK
+        || fsync(fd) == -1 || rename(tmp, path) == -1
+        || fsync(p->lock) == -1)
+    {
+        status = nxe_publish_failed("publish", path, err);
+    }
+
+done:
+
+    rc = errno;
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    if (status != NXE_OK) {
+        (void) unlink(tmp);
+    }
+
+    errno = rc;
+
+    return status;
+}
+
+
+/* 0, or an error code of LMDB or the system. */
+
+static int
+nxe_publish_map(nxe_publish_t *p, const char *tmp,
+    const nxe_current_t *current)
+{
+    int     rc;
+    size_t  i, map;
 
     map = p->bytes.len + (1u << 20);
     for (i = 0; i < p->n; i++) {
@@ -285,48 +418,11 @@ nxe_publish_commit(nxe_publish_t *p, uint64_t txn,
 
     do {
         (void) unlink(tmp);
-        rc = nxe_publish_write(p, tmp, map, txn, current.head);
+        rc = nxe_publish_write(p, tmp, map, current->txn, current->head);
         map *= 2;
     } while (rc == MDB_MAP_FULL);
 
-    if (rc != 0) {
-        (void) unlink(tmp);
-        return nxe_fail(err, NXE_IO, "cannot write \"%s\": %s", tmp,
-                        mdb_strerror(rc));
-    }
-
-    status = nxe_publish_hash(tmp, &current, err);
-    if (status != NXE_OK) {
-        return status;
-    }
-
-    fd = open(tmp, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
-    if (fd == -1 || nxe_publish_own(p, fd, tmp, err) != NXE_OK
-        || fsync(fd) == -1 || rename(tmp, path) == -1
-        || fsync(p->lock) == -1)
-    {
-        (void) nxe_publish_failed("publish", path, err);
-
-        if (fd != -1) {
-            (void) close(fd);
-        }
-
-        return NXE_IO;
-    }
-
-    (void) close(fd);
-
-    status = nxe_publish_current(p, &current, err);
-
-    if (status == NXE_OK) {
-        status = nxe_publish_word(p, err);
-    }
-
-    if (status == NXE_OK) {
-        nxe_publish_sweep(p, current.file);
-    }
-
-    return status;
+    return rc;
 }
 
 
@@ -395,9 +491,11 @@ nxe_publish_current(nxe_publish_t *p, const nxe_current_t *current,
 
     n = snprintf(line, sizeof(line), "{\"format\":%d,\"file\":\"%s\","
                  "\"size\":%llu,\"sha256\":\"%s\",\"txn\":%llu,"
-                 "\"head\":\"%s\"}\n", NXE_SERVING_FORMAT, current->file,
+                 "\"head\":\"%s\",\"word\":\"%016llx\"}\n",
+                 NXE_SERVING_FORMAT, current->file,
                  (unsigned long long) current->size, hex,
-                 (unsigned long long) current->txn, current->head);
+                 (unsigned long long) current->txn, current->head,
+                 (unsigned long long) current->word);
 
     (void) unlink(tmp);
 
@@ -430,13 +528,28 @@ nxe_publish_current(nxe_publish_t *p, const nxe_current_t *current,
  * the folder was made anew, the old word from standing still with the clock.
  */
 
-static nxe_status_t
-nxe_publish_word(nxe_publish_t *p, nxe_error_t *err)
+static uint64_t
+nxe_publish_next(nxe_publish_t *p)
 {
-    int              fd;
-    char             path[NXE_PUBLISH_PATH];
     uint64_t         word, now;
     struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+    now = (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+
+    if (nxe_generation_read(p->dir, &word, NULL) != NXE_OK) {
+        return now;
+    }
+
+    return now > word ? now : word + 1;
+}
+
+
+static nxe_status_t
+nxe_publish_word(nxe_publish_t *p, uint64_t word, nxe_error_t *err)
+{
+    int   fd;
+    char  path[NXE_PUBLISH_PATH];
 
     (void) snprintf(path, sizeof(path), "%s/generation", p->dir);
 
@@ -444,15 +557,6 @@ nxe_publish_word(nxe_publish_t *p, nxe_error_t *err)
     if (fd == -1) {
         return nxe_publish_failed("open", path, err);
     }
-
-    if (pread(fd, &word, sizeof(word), 0) != (ssize_t) sizeof(word)) {
-        word = 0;
-    }
-
-    (void) clock_gettime(CLOCK_REALTIME, &ts);
-    now = (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
-
-    word = now > word ? now : word + 1;
 
     if (nxe_publish_own(p, fd, path, err) != NXE_OK
         || pwrite(fd, &word, sizeof(word), 0) != (ssize_t) sizeof(word))
@@ -467,14 +571,30 @@ nxe_publish_word(nxe_publish_t *p, nxe_error_t *err)
 }
 
 
-/* Removes older copies: the new file and the newest of the others stay. */
+/* All copies but the one in force: workers have mapped what they use. */
 
 static void
-nxe_publish_sweep(nxe_publish_t *p, const char *file)
+nxe_publish_room(nxe_publish_t *p)
 {
-    DIR                *dir;
-    unsigned long long  n, kept;
-    struct dirent      *d;
+    nxe_current_t  current;
+
+    if (nxe_current_read(p->dir, &current, NULL) == NXE_OK) {
+        nxe_publish_sweep(p, current.file, 0);
+
+    } else {
+        nxe_publish_sweep(p, "", 1);
+    }
+}
+
+
+/* Removes copies: file stays, and, if wanted, the newest of the others. */
+
+static void
+nxe_publish_sweep(nxe_publish_t *p, const char *file, int keep_newest)
+{
+    DIR            *dir;
+    uint64_t        n, kept;
+    struct dirent  *d;
 
     dir = opendir(p->dir);
     if (dir == NULL) {
@@ -483,15 +603,15 @@ nxe_publish_sweep(nxe_publish_t *p, const char *file)
 
     kept = 0;
 
-    while ((d = readdir(dir)) != NULL) {
-        n = nxe_publish_number(d->d_name, file);
+    while (keep_newest && (d = readdir(dir)) != NULL) {
+        n = strcmp(d->d_name, file) == 0 ? 0 : nxe_serving_number(d->d_name);
         kept = n > kept ? n : kept;
     }
 
     rewinddir(dir);
 
     while ((d = readdir(dir)) != NULL) {
-        n = nxe_publish_number(d->d_name, file);
+        n = strcmp(d->d_name, file) == 0 ? 0 : nxe_serving_number(d->d_name);
 
         if (n != 0 && n != kept) {
             (void) unlinkat(p->lock, d->d_name, 0);
@@ -499,26 +619,6 @@ nxe_publish_sweep(nxe_publish_t *p, const char *file)
     }
 
     (void) closedir(dir);
-}
-
-
-/* The number of an older copy's file, 0 for anything else. */
-
-static unsigned long long
-nxe_publish_number(const char *name, const char *file)
-{
-    int                 len;
-    unsigned long long  n;
-
-    len = 0;
-
-    if (strcmp(name, file) == 0 || sscanf(name, "%llu.mdb%n", &n, &len) != 1
-        || len == 0 || name[len] != '\0')
-    {
-        return 0;
-    }
-
-    return n;
 }
 
 

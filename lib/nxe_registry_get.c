@@ -131,16 +131,7 @@ nxe_registry_get(nxe_registry_txn_t *txn, nxe_str_t name,
         return no_memory(err);
     }
 
-    rc = nxe_registry_value(txn, NXE_DB_STATE, name, &v, err);
-
-    if (rc == NXE_DECLINED) {
-        return nxe_fail(err, NXE_INVALID, "the registry has no state of '%.*s'",
-                        (int) name.len, name.data);
-    }
-
-    if (rc == NXE_OK) {
-        rc = nxe_state_parse(v, mem, &x.state, err);
-    }
+    rc = nxe_registry_state(txn, name, mem, &x.state, err);
 
     if (rc == NXE_OK) {
         rc = build(&x, mem, err);
@@ -154,6 +145,24 @@ nxe_registry_get(nxe_registry_txn_t *txn, nxe_str_t name,
     *e = x;
 
     return NXE_OK;
+}
+
+
+nxe_status_t
+nxe_registry_state(nxe_registry_txn_t *txn, nxe_str_t name,
+    const nxe_mem_t *mem, nxe_state_t *state, nxe_error_t *err)
+{
+    nxe_str_t     v;
+    nxe_status_t  rc;
+
+    rc = nxe_registry_value(txn, NXE_DB_STATE, name, &v, err);
+
+    if (rc == NXE_DECLINED) {
+        return nxe_fail(err, NXE_INVALID, "the registry has no state of '%.*s'",
+                        (int) name.len, name.data);
+    }
+
+    return rc == NXE_OK ? nxe_state_parse(v, mem, state, err) : rc;
 }
 
 
@@ -340,7 +349,11 @@ walk_state(walk_t *walk, const entry_t *e, nxe_error_t *err)
         last->to = nxe_str("");
         last->document = walk->document;
         last->revision = walk->revision;
-        last->variant = nxe_str("");
+
+        /* one that begins under a pause is of what the pause keeps */
+
+        last->stage = state.former_stage;
+        last->variant = state.former_variant;
     }
 
     if (state.stage != NXE_STAGE_PAUSED

@@ -4,6 +4,7 @@
 
 #define _GNU_SOURCE
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -139,7 +140,7 @@ check_part(int dir, const char *name, int folder, const char *in,
     nxe_error_t *err)
 {
     int           fd;
-    char          path[PATH_MAX + 32];
+    char          path[2 * PATH_MAX];
     nxe_status_t  rc;
 
     snprintf(path, sizeof(path), "%s/%s", in, name);
@@ -220,6 +221,50 @@ check_registry(int root, const char *path, nxe_error_t *err)
 }
 
 
+/* The copies, and what names the one in force; other files are not read. */
+
+static nxe_status_t
+check_serving(int root, const char *path, nxe_error_t *err)
+{
+    int             fd;
+    DIR            *dir;
+    char            sub[PATH_MAX + 16];
+    nxe_status_t    rc;
+    struct dirent  *d;
+
+    snprintf(sub, sizeof(sub), "%s/serving", path);
+
+    fd = openat(root, "serving", O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+                                 | O_CLOEXEC);
+    dir = fd != -1 ? fdopendir(fd) : NULL;
+
+    if (dir == NULL) {
+        rc = sys_error(err, "open", sub);
+
+        if (fd != -1) {
+            close(fd);
+        }
+
+        return rc == NXE_DECLINED ? NXE_OK : rc;
+    }
+
+    rc = NXE_OK;
+
+    while (rc == NXE_OK && (d = readdir(dir)) != NULL) {
+        if (nxe_serving_number(d->d_name) != 0
+            || strcmp(d->d_name, "current") == 0
+            || strcmp(d->d_name, "generation") == 0)
+        {
+            rc = check_part(fd, d->d_name, 0, sub, err);
+        }
+    }
+
+    closedir(dir);
+
+    return rc;
+}
+
+
 nxe_status_t
 nxe_registry_check(const char *path, nxe_error_t *err)
 {
@@ -246,6 +291,14 @@ nxe_registry_check(const char *path, nxe_error_t *err)
 
     if (rc == NXE_OK) {
         rc = check_registry(fd, buf, err);
+    }
+
+    if (rc == NXE_OK) {
+        rc = check_part(fd, "keys", 0, buf, err);
+    }
+
+    if (rc == NXE_OK) {
+        rc = check_serving(fd, buf, err);
     }
 
     close(fd);

@@ -14,16 +14,15 @@
 
 
 /*
- * 1 if the copy in force is that of the transaction and its bytes are those
- * that were published.  They are read only where there is nothing newer to
+ * 1 if the copy in force is that of the transaction, workers were told so,
+ * and its bytes are those that were published.  They are read only where there is nothing newer to
  * publish, so that "init" also mends a copy that was changed in place.
  */
 
 static int
 is_published(const char *dir, uint64_t txn, const char *head)
 {
-    char            path[PATH_MAX + 64];
-    struct stat     st;
+    uint64_t        word;
     nxe_current_t   current;
     nxe_serving_t  *serving;
 
@@ -39,9 +38,8 @@ is_published(const char *dir, uint64_t txn, const char *head)
 
     nxe_serving_close(serving);
 
-    snprintf(path, sizeof(path), "%s/generation", dir);
-
-    return lstat(path, &st) == 0 && st.st_size == sizeof(uint64_t);
+    return nxe_generation_read(dir, &word, NULL) == NXE_OK
+           && word == current.word;
 }
 
 

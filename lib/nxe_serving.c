@@ -284,6 +284,7 @@ nxe_status_t
 nxe_serving_entry(nxe_serving_t *s, nxe_str_t name, nxe_entry_t *entry,
     nxe_error_t *err)
 {
+    int              digest;
     nxe_status_t     rc;
     nxe_json_walk_t  w;
 
@@ -301,8 +302,10 @@ nxe_serving_entry(nxe_serving_t *s, nxe_str_t name, nxe_entry_t *entry,
         return rc;
     }
 
+    digest = 0;
     entry->bytes = nxe_str("");
     entry->baseline = nxe_str("");
+    memset(entry->digest, 0, sizeof(entry->digest));
 
     if (!nxe_serving_json(entry->state, NXE_JSON_OBJECT)) {
         return nxe_fail(err, NXE_INVALID, "the state of \"%.*s\" is no object",
@@ -314,6 +317,13 @@ nxe_serving_entry(nxe_serving_t *s, nxe_str_t name, nxe_entry_t *entry,
         if (nxe_str_eq(w.key, nxe_str("\"baseline\""))) {
             entry->baseline = nxe_serving_unquote(w.value);
 
+        } else if (nxe_str_eq(w.key, nxe_str("\"digest\""))
+                   && nxe_unhex(nxe_serving_unquote(w.value), entry->digest,
+                                sizeof(entry->digest))
+                      == NXE_OK)
+        {
+            digest = 1;
+
         } else if (nxe_str_eq(w.key, nxe_str("\"at\""))
                    && nxe_entry_place(s, w.value, &entry->bytes) != NXE_OK)
         {
@@ -321,6 +331,11 @@ nxe_serving_entry(nxe_serving_t *s, nxe_str_t name, nxe_entry_t *entry,
                             "\"%.*s\" has bytes outside the copy",
                             (int) name.len, name.data);
         }
+    }
+
+    if (entry->doc.len != 0 && !digest) {
+        return nxe_fail(err, NXE_INVALID, "\"%.*s\" has no digest",
+                        (int) name.len, name.data);
     }
 
     if (!nxe_name_ok(entry->baseline)) {

@@ -12,6 +12,7 @@
 
 
 static nxe_status_t nxe_current_parse(nxe_str_t json, nxe_current_t *current);
+static nxe_status_t nxe_current_word(nxe_str_t hex, uint64_t *word);
 
 
 /*
@@ -83,6 +84,29 @@ nxe_current_read(const char *dir, nxe_current_t *current, nxe_error_t *err)
 }
 
 
+uint64_t
+nxe_serving_number(const char *name)
+{
+    unsigned     digit;
+    uint64_t     n;
+    const char  *p;
+
+    n = 0;
+
+    for (p = name; *p >= '0' && *p <= '9'; p++) {
+        digit = (unsigned) (*p - '0');
+
+        if (n > (UINT64_MAX - digit) / 10 || (n == 0 && digit == 0)) {
+            return 0;
+        }
+
+        n = n * 10 + digit;
+    }
+
+    return strcmp(p, ".mdb") == 0 ? n : 0;
+}
+
+
 static nxe_status_t
 nxe_current_parse(nxe_str_t json, nxe_current_t *current)
 {
@@ -140,6 +164,10 @@ nxe_current_parse(nxe_str_t json, nxe_current_t *current)
             }
 
             seen |= 32;
+
+        } else if (nxe_str_eq(w.key, nxe_str("\"word\""))) {
+            rc = nxe_current_word(value, &current->word);
+            seen |= 64;
         }
 
         if (rc != NXE_OK) {
@@ -147,8 +175,51 @@ nxe_current_parse(nxe_str_t json, nxe_current_t *current)
         }
     }
 
-    return seen == 63 && format == NXE_SERVING_FORMAT && current->size != 0
+    return seen == 127 && format == NXE_SERVING_FORMAT && current->size != 0
            ? NXE_OK : NXE_INVALID;
+}
+
+
+static nxe_status_t
+nxe_current_word(nxe_str_t hex, uint64_t *word)
+{
+    size_t         i;
+    unsigned char  bytes[sizeof(uint64_t)];
+
+    if (nxe_unhex(hex, bytes, sizeof(bytes)) != NXE_OK) {
+        return NXE_INVALID;
+    }
+
+    for (i = 0, *word = 0; i < sizeof(bytes); i++) {
+        *word = *word << 8 | bytes[i];
+    }
+
+    return NXE_OK;
+}
+
+
+nxe_status_t
+nxe_generation_read(const char *dir, uint64_t *word, nxe_error_t *err)
+{
+    int           fd;
+    char          path[NXE_SERVING_PATH];
+    ssize_t       n;
+    struct stat   st;
+    nxe_status_t  rc;
+
+    rc = nxe_serving_file(dir, "generation", path, &fd, &st, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    n = read(fd, word, sizeof(uint64_t));
+    (void) close(fd);
+
+    if (n != (ssize_t) sizeof(uint64_t)) {
+        return nxe_fail(err, NXE_IO, "\"%s\" is too short", path);
+    }
+
+    return NXE_OK;
 }
 
 

@@ -12,6 +12,8 @@
 
 #include <nxe/transition.h>
 
+#include "nxe_doc_int.h"
+
 /* What canary exposes where nobody says: 5 %. */
 #define CANARY_NANO  (NXE_NANO / 20)
 
@@ -61,19 +63,35 @@ is_rolled_back(nxe_refusal_t *refusal, const nxe_doc_t *doc)
 static nxe_status_t
 no_variant(nxe_refusal_t *refusal, const nxe_doc_t *doc, nxe_str_t name)
 {
-    size_t    n;
-    uint32_t  v;
+    char        word[65];
+    size_t      n;
+    uint32_t    v;
+    nxe_near_t  near;
 
-    refuse(refusal, NXE_INVALID, "variant", "%.*s has no variant '%.*s', only",
-           (int) doc->name.len, doc->name.data,
-           name.len > 64 ? 64 : (int) name.len, name.data);
+    snprintf(word, sizeof(word), "%.*s", name.len > 64 ? 64 : (int) name.len,
+             name.data);
+
+    refuse(refusal, NXE_INVALID, "variant", "%.*s has no variant '%s', only",
+           (int) doc->name.len, doc->name.data, word);
+
+    nxe_near_init(&near, word);
 
     for (v = 0; v < doc->nvariants; v++) {
+        nxe_near_try(&near, doc->variants[v].name.data);
+
         n = strlen(refusal->text);
-        snprintf(refusal->text + n, sizeof(refusal->text) - n, "%s %.*s",
-                 v == 0 ? "" : ",", (int) doc->variants[v].name.len,
-                 doc->variants[v].name.data);
+        snprintf(refusal->text + n, sizeof(refusal->text) - n, "%s %s",
+                 v == 0 ? "" : ",", doc->variants[v].name.data);
     }
+
+    if (near.best != NULL) {
+        n = strlen(refusal->text);
+        snprintf(refusal->text + n, sizeof(refusal->text) - n, ", near: %s",
+                 near.best);
+    }
+
+    snprintf(refusal->next, sizeof(refusal->next), "expctl tree %.*s",
+             (int) doc->name.len, doc->name.data);
 
     return NXE_INVALID;
 }
@@ -205,6 +223,41 @@ wish_resume(const nxe_doc_t *doc, const nxe_state_t *from, nxe_state_t *to,
 }
 
 
+/* At exposure 1 the variant has most, in 10^-9, and no more. */
+
+static nxe_status_t
+too_much(const nxe_doc_t *doc, const nxe_wish_t *wish, uint32_t v,
+    uint64_t most, nxe_refusal_t *refusal)
+{
+    int          n;
+    char         share[32];
+    const char  *name;
+
+    name = doc->variants[v].name.data;
+
+    /* all its digits: rounded up it would be refused again */
+
+    n = snprintf(share, sizeof(share), "%llu.%07llu",
+                 (unsigned long long) (most / 10000000),
+                 (unsigned long long) (most % 10000000));
+
+    while (share[n - 1] == '0') {
+        n--;
+    }
+
+    share[share[n - 1] == '.' ? n - 1 : n] = '\0';
+
+    refuse(refusal, NXE_INVALID, "share",
+           "variant '%s' can have at most %s %% of the layer", name, share);
+
+    snprintf(refusal->next, sizeof(refusal->next),
+             "expctl stage %.*s %s --share %s=%s%%", (int) doc->name.len,
+             doc->name.data, nxe_stage_name(wish->stage), name, share);
+
+    return NXE_INVALID;
+}
+
+
 /*
  * The exposure at which a variant holds a share of the layer's traffic,
  * share / (width x weight), cut to nine digits.
@@ -214,7 +267,6 @@ static nxe_status_t
 exposure_of_share(const nxe_doc_t *doc, const nxe_wish_t *wish,
     nxe_frac_t *exposure, nxe_refusal_t *refusal)
 {
-    double      most;
     uint32_t    v;
     uint64_t    width;
     nxe_u128_t  num, den;
@@ -239,13 +291,9 @@ exposure_of_share(const nxe_doc_t *doc, const nxe_wish_t *wish,
     den = (nxe_u128_t) wish->share.den * width * doc->variants[v].weight;
 
     if (num > den) {
-        most = (double) width / NXE_NANO * (double) doc->variants[v].weight
-               / (double) doc->weight_den;
-
-        return refuse(refusal, NXE_INVALID, "share",
-                      "variant '%.*s' can have at most %.4g %% of the layer",
-                      (int) wish->variant.len, wish->variant.data,
-                      most * 100);
+        return too_much(doc, wish, v, (uint64_t)
+                        ((nxe_u128_t) width * doc->variants[v].weight
+                         / doc->weight_den), refusal);
     }
 
     exposure->num = (uint64_t) (num * NXE_NANO / den);
@@ -314,8 +362,10 @@ go_rollout(const nxe_doc_t *doc, const nxe_wish_t *wish, nxe_state_t *to,
     }
 
     if (wish->variant.len == 0) {
-        return refuse(refusal, NXE_INVALID, "usage",
-                      "rollout needs --variant V");
+        refuse(refusal, NXE_INVALID, "usage", "rollout needs --variant V");
+        snprintf(refusal->next, sizeof(refusal->next), "expctl tree %.*s",
+                 (int) doc->name.len, doc->name.data);
+        return NXE_INVALID;
     }
 
     if (nxe_doc_variant(doc, wish->variant) == NXE_NONE) {
@@ -554,6 +604,9 @@ keeps_rollout(const nxe_doc_t *doc, const nxe_state_t *from,
            "%.*s rolls out '%.*s', which the new document does not have",
            (int) doc->name.len, doc->name.data, (int) variant.len,
            variant.data);
+    snprintf(refusal->next, sizeof(refusal->next),
+             "keep the variant, or expctl stage %.*s off first",
+             (int) doc->name.len, doc->name.data);
 
     return NXE_CONFLICT;
 }

@@ -387,7 +387,7 @@ nxe_tree_duplicates(nxe_tree_walk_t *w, nxe_tree_key_t *keys, size_t n)
     if (at != SIZE_MAX) {
         w->result->cause = NXE_JSON_DUPLICATE;
         w->result->offset = at;
-        w->result->expected = "a member that is not there yet";
+        w->result->expected = "each member once";
         w->status = NXE_INVALID;
     }
 }

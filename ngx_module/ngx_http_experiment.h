@@ -156,6 +156,7 @@ struct ngx_http_experiment_worker_s {
     ngx_rbtree_node_t                sentinel;
     ngx_queue_t                      queue;        /* of compiled documents */
     ngx_uint_t                       swap;
+    ngx_uint_t                       polls;        /* since a failure */
 
     ngx_str_t                        name;         /* HOST/8 hex */
     uint64_t                         seq;
@@ -172,7 +173,6 @@ typedef struct {
     const nxe_effective_t           *effective;
     u_char                           params[NXE_PARAMS];   /* nxe_code_t */
     u_char                          *headers;              /* nxe_code_t */
-    u_char                           route;
     unsigned                         has_unit:1;
     unsigned                         pending:1;    /* needs the body */
 } ngx_http_experiment_entry_t;
@@ -306,6 +306,8 @@ ngx_int_t ngx_http_experiment_assign_rest(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_targets(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+ngx_uint_t ngx_http_experiment_listed(ngx_http_experiment_loc_conf_t *elcf,
+    nxe_str_t upstream);
 ngx_uint_t ngx_http_experiment_edits_body(ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_entry_t *e);
 

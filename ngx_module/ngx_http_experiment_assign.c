@@ -376,6 +376,10 @@ ngx_http_experiment_fault(ngx_http_experiment_ctx_t *ctx,
     h = e->handle;
     e->a.step = NXE_NONE;
 
+    if (h->doc != NULL) {
+        e->a.variant = h->doc->baseline;
+    }
+
     if (h->error) {
         e->a.reason = NXE_REASON_ERROR;
         return NGX_OK;
@@ -385,8 +389,6 @@ ngx_http_experiment_fault(ngx_http_experiment_ctx_t *ctx,
         e->a.reason = NXE_REASON_OFF;
         return NGX_OK;
     }
-
-    e->a.variant = h->doc->baseline;
 
     if (!h->routes
         || ngx_http_experiment_route_ok(ctx->elcf, h, &missing) == NGX_OK)
@@ -414,12 +416,7 @@ ngx_http_experiment_route_ok(ngx_http_experiment_loc_conf_t *elcf,
     ngx_http_experiment_handle_t *h, nxe_str_t *missing)
 {
     uint32_t              v, i;
-    ngx_str_t            *name;
-    ngx_uint_t            n, j;
     const nxe_variant_t  *variant;
-
-    name = elcf->upstreams != NULL ? elcf->upstreams->elts : NULL;
-    n = elcf->upstreams != NULL ? elcf->upstreams->nelts : 0;
 
     for (v = 0; v < h->doc->nvariants; v++) {
         variant = &h->doc->variants[v];
@@ -427,22 +424,40 @@ ngx_http_experiment_route_ok(ngx_http_experiment_loc_conf_t *elcf,
         for (i = 0; i < variant->nroutes; i++) {
             *missing = variant->routes[i].upstream;
 
-            for (j = 0; j < n; j++) {
-                if (name[j].len == missing->len
-                    && ngx_memcmp(name[j].data, missing->data, missing->len)
-                       == 0)
-                {
-                    break;
-                }
-            }
-
-            if (j == n) {
+            if (!ngx_http_experiment_listed(elcf, *missing)) {
                 return NGX_DECLINED;
             }
         }
     }
 
     return NGX_OK;
+}
+
+
+/* 1 if the location's experiment_upstream names it. */
+
+ngx_uint_t
+ngx_http_experiment_listed(ngx_http_experiment_loc_conf_t *elcf,
+    nxe_str_t upstream)
+{
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    if (elcf->upstreams == NULL) {
+        return 0;
+    }
+
+    name = elcf->upstreams->elts;
+
+    for (i = 0; i < elcf->upstreams->nelts; i++) {
+        if (name[i].len == upstream.len
+            && ngx_memcmp(name[i].data, upstream.data, upstream.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

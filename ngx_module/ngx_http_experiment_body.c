@@ -242,6 +242,12 @@ ngx_http_experiment_json_type(ngx_str_t *type)
     p += sizeof("application/") - 1;
     len = last - p;
 
+    /* a stream that goes both ways would wait for the body's end */
+
+    if (len >= 4 && ngx_strncasecmp(p, (u_char *) "grpc", 4) == 0) {
+        return 0;
+    }
+
     if (!(len == sizeof("json") - 1
           && ngx_strncasecmp(p, (u_char *) "json", len) == 0)
         && !(len > sizeof("+json") - 1
@@ -264,8 +270,15 @@ ngx_http_experiment_json_type(ngx_str_t *type)
         p++;
     }
 
-    return last - p >= (ssize_t) sizeof("utf-8") - 1
-           && ngx_strncasecmp(p, (u_char *) "utf-8", sizeof("utf-8") - 1) == 0;
+    if (last - p < (ssize_t) sizeof("utf-8") - 1
+        || ngx_strncasecmp(p, (u_char *) "utf-8", sizeof("utf-8") - 1) != 0)
+    {
+        return 0;
+    }
+
+    p += sizeof("utf-8") - 1;
+
+    return p == last || *p == '"' || *p == ';' || *p == ' ';
 }
 
 

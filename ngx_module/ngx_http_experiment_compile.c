@@ -7,7 +7,7 @@
 
 
 static nxe_doc_t *ngx_http_experiment_compile_doc(ngx_pool_t *pool,
-    nxe_str_t name, nxe_entry_t *entry, nxe_error_t *err);
+    nxe_entry_t *entry, nxe_error_t *err);
 static void ngx_http_experiment_compiled_free(
     ngx_http_experiment_worker_t *worker, ngx_http_experiment_compiled_t *c);
 
@@ -18,20 +18,15 @@ ngx_http_experiment_compiled_t *
 ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
     nxe_str_t name, nxe_entry_t *entry)
 {
-    u_char                           digest[NXE_SHA256_LEN];
     ngx_pool_t                      *pool;
     nxe_error_t                      err;
-    nxe_sha256_t                     sha;
     ngx_rbtree_key_t                 key;
     ngx_rbtree_node_t               *node;
     ngx_http_experiment_compiled_t  *c;
 
-    nxe_sha256_init(&sha);
-    nxe_sha256_update(&sha, entry->doc.data, entry->doc.len);
-    nxe_sha256_update(&sha, entry->bytes.data, entry->bytes.len);
-    nxe_sha256_final(&sha, digest);
+    /* the publisher hashed the document, and the copy's hash covers it */
 
-    ngx_memcpy(&key, digest, sizeof(ngx_rbtree_key_t));
+    ngx_memcpy(&key, entry->digest, sizeof(ngx_rbtree_key_t));
 
     node = worker->compiled.root;
 
@@ -44,7 +39,7 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
 
         c = (ngx_http_experiment_compiled_t *) node;
 
-        if (ngx_memcmp(digest, c->digest, NXE_SHA256_LEN) == 0) {
+        if (ngx_memcmp(entry->digest, c->digest, NXE_SHA256_LEN) == 0) {
             return c;
         }
 
@@ -64,10 +59,10 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
 
     c->pool = pool;
     c->node.key = key;
-    ngx_memcpy(c->digest, digest, NXE_SHA256_LEN);
+    ngx_memcpy(c->digest, entry->digest, NXE_SHA256_LEN);
 
     err.status = NXE_INVALID;
-    c->doc = ngx_http_experiment_compile_doc(pool, name, entry, &err);
+    c->doc = ngx_http_experiment_compile_doc(pool, entry, &err);
 
     if (c->doc == NULL) {
 
@@ -89,8 +84,8 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
 
 
 static nxe_doc_t *
-ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_str_t name,
-    nxe_entry_t *entry, nxe_error_t *err)
+ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_entry_t *entry,
+    nxe_error_t *err)
 {
     cJSON              *tree;
     nxe_doc_t          *doc;
@@ -124,11 +119,6 @@ ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_str_t name,
 
     if (rc != NXE_OK) {
         (void) nxe_fail(err, rc, "no memory");
-        return NULL;
-    }
-
-    if (!nxe_str_eq(doc->name, name)) {
-        (void) nxe_fail(err, NXE_INVALID, "its document has another name");
         return NULL;
     }
 

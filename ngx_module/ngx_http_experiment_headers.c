@@ -30,13 +30,12 @@ static const ngx_http_experiment_slot_t  ngx_http_experiment_slots[] = {
 
 static ngx_int_t ngx_http_experiment_request_header(ngx_http_request_t *r,
     const nxe_header_t *edit, u_char *code);
-static ngx_http_header_t *ngx_http_experiment_known(ngx_http_request_t *r,
-    nxe_str_t lower);
 static ngx_int_t ngx_http_experiment_drop_request(ngx_http_request_t *r,
-    nxe_str_t lower, ngx_table_elt_t *keep);
+    nxe_str_t lower);
 static ngx_int_t ngx_http_experiment_cut(ngx_http_request_t *r,
     ngx_list_part_t *prev, ngx_list_part_t *part, ngx_uint_t i);
 static ngx_int_t ngx_http_experiment_header_filter(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_experiment_treated(ngx_http_experiment_ctx_t *ctx);
 static ngx_int_t ngx_http_experiment_response_header(ngx_http_request_t *r,
     const nxe_header_t *edit, u_char *code);
 static ngx_table_elt_t **ngx_http_experiment_response_slot(
@@ -64,10 +63,6 @@ ngx_http_experiment_request_headers(ngx_http_request_t *r,
 
         if (e->effective == NULL) {
             continue;
-        }
-
-        if (e->effective->route != NULL) {
-            e->route = NXE_CODE_NOT_SENT;   /* until the variable is read */
         }
 
         if (e->effective->nheaders == 0) {
@@ -98,29 +93,26 @@ ngx_http_experiment_request_headers(ngx_http_request_t *r,
 
 
 /*
- * In place: proxy looks a header's lowcase_key up in its own table, so an
- * admin's proxy_set_header of the same name wins.
+ * Only the list is edited, which is what goes upstream.  nginx's own slots
+ * stay: whether the client gets gzip, a range or a 304 goes by what it asked
+ * for.  Proxy looks a header's lowcase_key up in its own table, so an admin's
+ * proxy_set_header of the same name wins.
  */
 
 static ngx_int_t
 ngx_http_experiment_request_header(ngx_http_request_t *r,
     const nxe_header_t *edit, u_char *code)
 {
-    ngx_uint_t          n;
-    ngx_table_elt_t    *h;
-    ngx_http_header_t  *hh;
+    ngx_uint_t        n;
+    ngx_table_elt_t  *h;
 
     h = ngx_http_experiment_find_header(r, edit->lower, &n);
 
-    if (edit->remove) {
-        *code = n == 0 ? NXE_CODE_EQUAL : NXE_CODE_APPLIED;
-
-        return n == 0 ? NGX_OK
-                      : ngx_http_experiment_drop_request(r, edit->lower, NULL);
-    }
-
-    if (n == 1 && h->value.len == edit->value.len
-        && ngx_memcmp(h->value.data, edit->value.data, edit->value.len) == 0)
+    if (edit->remove ? n == 0
+                     : n == 1 && h->value.len == edit->value.len
+                       && ngx_memcmp(h->value.data, edit->value.data,
+                                     edit->value.len)
+                          == 0)
     {
         *code = NXE_CODE_EQUAL;
         return NGX_OK;
@@ -128,19 +120,12 @@ ngx_http_experiment_request_header(ngx_http_request_t *r,
 
     *code = NXE_CODE_APPLIED;
 
-    if (n != 0) {
+    if (ngx_http_experiment_drop_request(r, edit->lower) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
-        /* the first line of the name gets the value, the others go */
-
-        h->value.data = (u_char *) edit->value.data;
-        h->value.len = edit->value.len;
-
-#if (nginx_version >= 1023000)
-        h->next = NULL;         /* headers of a name are linked since 1.23 */
-#endif
-
-        return n == 1 ? NGX_OK
-                      : ngx_http_experiment_drop_request(r, edit->lower, h);
+    if (edit->remove) {
+        return NGX_OK;
     }
 
     h = ngx_list_push(&r->headers_in.headers);
@@ -157,40 +142,21 @@ ngx_http_experiment_request_header(ngx_http_request_t *r,
     h->lowcase_key = (u_char *) edit->lower.data;
     h->hash = ngx_hash_key(h->lowcase_key, edit->lower.len);
 
-    hh = ngx_http_experiment_known(r, edit->lower);
-
-    return hh != NULL ? hh->handler(r, h, hh->offset) : NGX_OK;
-}
-
-
-/* nginx's own entry for a request header, which knows its slot. */
-
-static ngx_http_header_t *
-ngx_http_experiment_known(ngx_http_request_t *r, nxe_str_t lower)
-{
-    ngx_http_core_main_conf_t  *cmcf;
-
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-
-    return ngx_hash_find(&cmcf->headers_in_hash,
-                         ngx_hash_key((u_char *) lower.data, lower.len),
-                         (u_char *) lower.data, lower.len);
+    return NGX_OK;
 }
 
 
 /*
- * Takes all headers of a name but one out of the list: proxy does not honour
+ * Takes all headers of a name out of the list: proxy does not honour
  * hash = 0 on request headers.
  */
 
 static ngx_int_t
-ngx_http_experiment_drop_request(ngx_http_request_t *r, nxe_str_t lower,
-    ngx_table_elt_t *keep)
+ngx_http_experiment_drop_request(ngx_http_request_t *r, nxe_str_t lower)
 {
-    ngx_uint_t          i;
-    ngx_list_part_t    *part, *prev;
-    ngx_table_elt_t    *h;
-    ngx_http_header_t  *hh;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part, *prev;
+    ngx_table_elt_t  *h;
 
 again:
 
@@ -201,7 +167,7 @@ again:
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (h[i].key.len == lower.len && &h[i] != keep
+            if (h[i].key.len == lower.len
                 && ngx_memcmp(h[i].lowcase_key, lower.data, lower.len) == 0)
             {
                 if (ngx_http_experiment_cut(r, prev, part, i) != NGX_OK) {
@@ -213,12 +179,6 @@ again:
         }
 
         prev = part;
-    }
-
-    hh = keep == NULL ? ngx_http_experiment_known(r, lower) : NULL;
-
-    if (hh != NULL && hh->offset != 0) {
-        *(ngx_table_elt_t **) ((char *) &r->headers_in + hh->offset) = NULL;
     }
 
     return NGX_OK;
@@ -299,24 +259,28 @@ ngx_http_experiment_header_filter(ngx_http_request_t *r)
     ngx_http_experiment_ctx_t    *ctx;
     ngx_http_experiment_entry_t  *e;
 
-    ctx = r == r->main ? ngx_http_experiment_get_ctx(r) : NULL;
+    ctx = ngx_http_experiment_get_ctx(r);
 
     if (ctx == NULL) {
         return ngx_http_next_header_filter(r);
     }
 
-    for (i = 0; i < ctx->nentries; i++) {
-        e = &ctx->entries[i];
-
-#if (NGX_HTTP_CACHE)
+    if (r->upstream != NULL && ngx_http_experiment_treated(ctx)) {
 
         /* a cache would serve one arm's answer to the other */
 
-        if (e->a.exposed && r->upstream != NULL) {
-            r->upstream->cacheable = 0;
-        }
-
+#if (NGX_HTTP_CACHE)
+        r->upstream->cacheable = 0;
 #endif
+        r->upstream->store = 0;
+    }
+
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    for (i = 0; i < ctx->nentries; i++) {
+        e = &ctx->entries[i];
 
         if (e->headers == NULL) {
             continue;
@@ -342,6 +306,33 @@ ngx_http_experiment_header_filter(ngx_http_request_t *r)
     }
 
     return rc;
+}
+
+
+/*
+ * 1 where what goes upstream depends on an experiment: exposed units, also
+ * those of an arm that changes nothing, and those whom the baseline edits.
+ */
+
+static ngx_uint_t
+ngx_http_experiment_treated(ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_uint_t                    i;
+    ngx_http_experiment_entry_t  *e;
+
+    for (i = 0; i < ctx->nentries; i++) {
+        e = &ctx->entries[i];
+
+        if (e->a.exposed || ctx->body == NGX_HTTP_EXPERIMENT_BODY_EDITED
+            || (e->effective != NULL
+                && (e->effective->nheaders != 0
+                    || e->effective->route != NULL)))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -378,8 +369,21 @@ ngx_http_experiment_response_header(ngx_http_request_t *r,
         *slot = NULL;
     }
 
+    if (slot == &r->headers_out.last_modified
+        && r->headers_out.last_modified_time != -1)
+    {
+        r->headers_out.last_modified_time = -1;
+        n++;
+    }
+
     if (edit->remove) {
-        *code = n == 0 ? NXE_CODE_EQUAL : NXE_CODE_APPLIED;
+
+        /* nginx writes these itself where they are not set */
+
+        *code = slot == &r->headers_out.server || slot == &r->headers_out.date
+                ? NXE_CODE_UNSUPPORTED
+                : n == 0 ? NXE_CODE_EQUAL : NXE_CODE_APPLIED;
+
         return NGX_OK;
     }
 

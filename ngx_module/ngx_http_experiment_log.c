@@ -26,8 +26,11 @@ typedef void (*ngx_http_experiment_code_pt)(ngx_http_experiment_line_t *l,
     nxe_code_t code, ngx_uint_t n);
 
 static ngx_uint_t ngx_http_experiment_each_code(
-    ngx_http_experiment_line_t *l, ngx_http_experiment_entry_t *e,
-    ngx_http_experiment_code_pt tell);
+    ngx_http_experiment_line_t *l, ngx_http_request_t *r,
+    ngx_http_experiment_entry_t *e, ngx_http_experiment_code_pt tell);
+static ngx_str_t *ngx_http_experiment_upstream_name(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_experiment_routed(ngx_http_request_t *r,
+    nxe_str_t upstream);
 static void ngx_http_experiment_tell_json(ngx_http_experiment_line_t *l,
     ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
     nxe_code_t code, ngx_uint_t n);
@@ -205,14 +208,9 @@ ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
     ngx_http_upstream_state_t  *state;
 
     u = r->upstream;
-    name = NULL;
+    name = ngx_http_experiment_upstream_name(r);
 
-    if (u != NULL) {
-        name = u->upstream != NULL ? &u->upstream->host
-               : u->resolved != NULL ? &u->resolved->host : NULL;
-    }
-
-    if (name != NULL && name->len != 0) {
+    if (name != NULL) {
         ngx_http_experiment_lit(l, ",\"upstream\":\"");
         ngx_http_experiment_escape(l, name->data,
                                  ngx_min(name->len, NGX_HTTP_EXPERIMENT_CUT));
@@ -254,6 +252,43 @@ ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
     }
 
     ngx_http_experiment_ms(l, ",\"upstream_ms\":", ms * 1000);
+}
+
+
+/* The name of what was proxied to, NULL if nothing was. */
+
+static ngx_str_t *
+ngx_http_experiment_upstream_name(ngx_http_request_t *r)
+{
+    ngx_str_t            *name;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL) {
+        return NULL;
+    }
+
+    name = u->upstream != NULL ? &u->upstream->host
+           : u->resolved != NULL ? &u->resolved->host : NULL;
+
+    return name != NULL && name->len != 0 ? name : NULL;
+}
+
+
+/* A route was taken if the request went there, whoever read the variable. */
+
+static ngx_uint_t
+ngx_http_experiment_routed(ngx_http_request_t *r, nxe_str_t upstream)
+{
+    ngx_str_t  *name;
+
+    name = ngx_http_experiment_upstream_name(r);
+
+    return name != NULL && name->len == upstream.len
+           && ngx_strncasecmp(name->data, (u_char *) upstream.data,
+                              upstream.len)
+              == 0;
 }
 
 
@@ -326,7 +361,8 @@ ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
         ngx_http_experiment_log_unit(l, ctx, e);
     }
 
-    if (ngx_http_experiment_each_code(l, e, ngx_http_experiment_tell_json)
+    if (ngx_http_experiment_each_code(l, ctx->request, e,
+                                      ngx_http_experiment_tell_json)
         != 0)
     {
         ngx_http_experiment_lit(l, "}");
@@ -377,7 +413,7 @@ ngx_http_experiment_applied(ngx_http_request_t *r,
     l.pool = r->pool;
 
     for (i = 0; i < ctx->nentries; i++) {
-        (void) ngx_http_experiment_each_code(&l, &ctx->entries[i],
+        (void) ngx_http_experiment_each_code(&l, ctx->request, &ctx->entries[i],
                                              ngx_http_experiment_tell_list);
     }
 
@@ -390,7 +426,8 @@ ngx_http_experiment_applied(ngx_http_request_t *r,
 
 static ngx_uint_t
 ngx_http_experiment_each_code(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_entry_t *e, ngx_http_experiment_code_pt tell)
+    ngx_http_request_t *r, ngx_http_experiment_entry_t *e,
+    ngx_http_experiment_code_pt tell)
 {
     uint32_t             j;
     ngx_uint_t           p, n;
@@ -420,8 +457,8 @@ ngx_http_experiment_each_code(ngx_http_experiment_line_t *l,
 
     if (e->effective->route != NULL) {
         tell(l, e, "", nxe_str("route"),
-             e->route != NXE_CODE_NONE ? (nxe_code_t) e->route
-                                       : NXE_CODE_NOT_SENT, n++);
+             ngx_http_experiment_routed(r, e->effective->route->upstream)
+             ? NXE_CODE_APPLIED : NXE_CODE_NOT_SENT, n++);
     }
 
     return n;

@@ -10,6 +10,10 @@
 
 #define NGX_HTTP_EXPERIMENT_SLICE  (128 * 1024)
 
+/* After a failure every eighth poll tries again. */
+
+#define NGX_HTTP_EXPERIMENT_RETRY  8
+
 
 static void ngx_http_experiment_check(ngx_http_experiment_worker_t *w);
 static ngx_int_t ngx_http_experiment_open(ngx_http_experiment_worker_t *w,
@@ -312,8 +316,11 @@ ngx_http_experiment_poll_handler(ngx_event_t *ev)
             ngx_http_experiment_check(w);
 
         } else if (*w->generation.word != w->tried
-                   || (w->failed && w->snapshot == NULL))
+                   || (w->failed
+                       && ++w->polls % NGX_HTTP_EXPERIMENT_RETRY == 0))
         {
+            /* what failed may have been this worker's own lack of something */
+
             ngx_http_experiment_check(w);
         }
     }

@@ -24,7 +24,7 @@ static int ngx_libc_cdecl ngx_http_experiment_cmp_handles(const void *one,
     const void *two);
 static ngx_int_t ngx_http_experiment_handle(
     ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name,
-    ngx_http_experiment_handle_t **handle);
+    ngx_uint_t must, ngx_http_experiment_handle_t **handle);
 static ngx_int_t ngx_http_experiment_handle_load(
     ngx_http_experiment_snapshot_t *snapshot,
     ngx_http_experiment_handle_t *h, nxe_entry_t *entry);
@@ -232,6 +232,7 @@ ngx_http_experiment_layer(ngx_http_experiment_snapshot_t *s, nxe_str_t name)
                            &layer->n, &err);
 
     if (rc == NXE_NOMEM) {
+        s->loaded.nelts--;
         return NULL;
     }
 
@@ -248,6 +249,7 @@ ngx_http_experiment_layer(ngx_http_experiment_snapshot_t *s, nxe_str_t name)
     layer->handles = ngx_pcalloc(s->pool, layer->n
                                      * sizeof(ngx_http_experiment_handle_t *));
     if (layer->handles == NULL) {
+        s->loaded.nelts--;
         return NULL;
     }
 
@@ -286,7 +288,7 @@ ngx_http_experiment_bind_names(ngx_http_experiment_snapshot_t *s,
         name.data = (char *) names[i].data;
         name.len = names[i].len;
 
-        rc = ngx_http_experiment_handle(s, name, &h);
+        rc = ngx_http_experiment_handle(s, name, 0, &h);
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
@@ -352,7 +354,7 @@ ngx_http_experiment_layer_handle(ngx_http_experiment_snapshot_t *s,
     ngx_http_experiment_layer_t *layer, size_t i)
 {
     if (layer->handles[i] == NULL
-        && ngx_http_experiment_handle(s, layer->places[i].name,
+        && ngx_http_experiment_handle(s, layer->places[i].name, 1,
                                       &layer->handles[i])
            != NGX_OK)
     {
@@ -363,11 +365,14 @@ ngx_http_experiment_layer_handle(ngx_http_experiment_snapshot_t *s,
 }
 
 
-/* NGX_DECLINED: there is no experiment of that name. */
+/*
+ * NGX_DECLINED: there is no experiment of that name.  Where it must be, since
+ * a layer lists it, it is there with an error.
+ */
 
 static ngx_int_t
 ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
-    ngx_http_experiment_handle_t **handle)
+    ngx_uint_t must, ngx_http_experiment_handle_t **handle)
 {
     uint32_t                       hash;
     ngx_str_t                      key;
@@ -392,7 +397,13 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
     rc = nxe_serving_entry(s->serving, name, &entry, &err);
 
     if (rc == NXE_DECLINED) {
-        return NGX_DECLINED;
+
+        if (!must) {
+            return NGX_DECLINED;
+        }
+
+        (void) nxe_fail(&err, rc, "\"%.*s\" is in a layer, but not there",
+                        (int) name.len, name.data);
     }
 
     h = ngx_pcalloc(s->pool, sizeof(ngx_http_experiment_handle_t));
@@ -411,6 +422,11 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
         h->error = 1;
 
     } else if (ngx_http_experiment_handle_load(s, h, &entry) != NGX_OK) {
+
+        if (h->compiled != NULL) {
+            h->compiled->refs--;
+        }
+
         return NGX_ERROR;
     }
 
@@ -471,6 +487,17 @@ ngx_http_experiment_handle_load(ngx_http_experiment_snapshot_t *s,
     h->doc = c->doc;
 
     if (c->doc == NULL) {
+        h->error = 1;
+        return NGX_OK;
+    }
+
+    if (!nxe_str_eq(c->doc->name, (nxe_str_t) { (char *) h->sn.str.data,
+                                                h->sn.str.len }))
+    {
+        ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
+                      "experiment \"%V\" has a document of another name",
+                      &h->sn.str);
+        h->doc = NULL;
         h->error = 1;
         return NGX_OK;
     }

@@ -380,13 +380,15 @@ ngx_http_experiment_variable_upstream(ngx_http_request_t *r,
             return NGX_OK;
         }
 
-        if (e->effective != NULL && e->effective->route != NULL) {
-            route = e->effective->route->upstream;
+        if (e->effective == NULL || e->effective->route == NULL) {
+            continue;
+        }
 
-            if (ctx->frozen) {
-                e->route = NXE_CODE_APPLIED;
-            }
+        route = e->effective->route->upstream;
 
+        /* a fallback location may list others than the one that was bound */
+
+        if (ngx_http_experiment_listed(elcf, route)) {
             ngx_http_experiment_value(v, route.data, route.len);
             return NGX_OK;
         }

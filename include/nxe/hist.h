@@ -21,12 +21,17 @@ NXE_BEGIN_DECLS
 #define NXE_HIST_MIN    100         /* the lower edge of the first bin */
 #define NXE_HIST_ERROR  0.01
 
-/* What lies outside is counted in the first or last bin, and in low, high. */
+/*
+ * What lies outside is counted in the first or last bin, and in low, high;
+ * min and max are exact, and mean nothing while n is 0.
+ */
 
 typedef struct {
     uint64_t            n;
     uint64_t            low;        /* below NXE_HIST_MIN */
     uint64_t            high;       /* above the last bin */
+    uint64_t            min;
+    uint64_t            max;
     uint64_t            bins[NXE_HIST_BINS];
 } nxe_hist_t;
 
@@ -45,14 +50,16 @@ void nxe_hist_add(nxe_hist_t *h, uint64_t us);
 void nxe_hist_merge(nxe_hist_t *to, const nxe_hist_t *from);
 
 typedef struct {
-    double              value;      /* within 1 % unless clamped */
-    double              lo;         /* the outer edges of its bin: 0 and */
-    double              hi;         /* INFINITY where values were clamped */
+    double              value;      /* within 1 %, from min to max */
+    double              lo;         /* the edges of its bin; 0: it is below */
+    double              hi;         /* the bins, INFINITY: above them */
 } nxe_quantile_t;
 
 /*
  * The quantile of order p, 0 to 1: that of the ceil(p * n)-th smallest value
- * (the inverse of the empirical distribution).  NXE_DECLINED: it is empty.
+ * (the inverse of the empirical distribution).  Outside the bins only lo and
+ * hi hold: value is the edge nearest to it, or min or max where those are
+ * nearer.  NXE_DECLINED: it is empty.
  */
 nxe_status_t nxe_hist_quantile(const nxe_hist_t *h, double p,
     nxe_quantile_t *q);

@@ -32,7 +32,8 @@ typedef struct nxe_registry_s      nxe_registry_t;
 typedef struct nxe_registry_txn_s  nxe_registry_txn_t;
 
 /*
- * Refuses PATH, or a part of it that the registry relies on, where it is a
+ * Refuses PATH, or a part of it that the registry relies on (registry/,
+ * serving/ with its copies, keys), where it is a
  * symlink, can be written by group or world, or belongs to others than root
  * and oneself, and network file systems (SECURITY 9).
  * NXE_DECLINED: there is no registry; NXE_IO: it cannot be looked at.
@@ -118,6 +119,10 @@ nxe_status_t nxe_registry_get(nxe_registry_txn_t *txn, nxe_str_t name,
     const nxe_mem_t *mem, nxe_experiment_t *e, nxe_error_t *err);
 
 void nxe_experiment_free(nxe_experiment_t *e);
+
+/* The state alone, which costs no document; as nxe_registry_get(). */
+nxe_status_t nxe_registry_state(nxe_registry_txn_t *txn, nxe_str_t name,
+    const nxe_mem_t *mem, nxe_state_t *state, nxe_error_t *err);
 
 
 /* Who writes, for the history. */

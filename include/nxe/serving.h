@@ -5,15 +5,17 @@
  *                       it was made from; never changed once it has its name
  *   serving/current     one line of JSON that names the file in force:
  *                       {"format":1,"file":"813.mdb","size":…,"sha256":"…",
- *                        "txn":813,"head":"…"}
- *   serving/generation  eight bytes, written in place after "current": they
- *                       differ after each publication
+ *                        "txn":813,"head":"…","word":"16 hex digits"}
+ *   serving/generation  eight bytes, that word, written in place after
+ *                       "current": they differ after each publication, and
+ *                       from "current" after a crash between the two
  *
  * Databases of N.mdb:
  *   meta    "format" -> "1", "txn" -> decimal, "head" -> 16 hex digits
  *   docs    NAME -> the document's serving form (nxe_doc_serving)
  *   states  NAME -> reduced state, with "baseline" and, for live ones,
- *           "at":[offset,len]: the document's part of "bytes"
+ *           "at":[offset,len], the document's part of "bytes", and "digest",
+ *           the SHA-256 of its serving form and that part
  *   layers  NAME -> [["EXPERIMENT","FROM","TO"],…] by FROM, live ones only
  *   bytes   "" -> all replacement bytes, of all documents, one after another
  */
@@ -40,7 +42,11 @@ typedef struct {
     unsigned char       sha256[NXE_SHA256_LEN];
     uint64_t            txn;
     char                head[NXE_HEAD_LEN + 1];
+    uint64_t            word;       /* of generation, once it is written */
 } nxe_current_t;
+
+/* The N of "N.mdb", a copy's file; 0 for any other name. */
+uint64_t nxe_serving_number(const char *name);
 
 /*
  * Reads DIR/current.  NXE_IO: it is not there or cannot be read; NXE_INVALID:
@@ -62,6 +68,13 @@ typedef struct {
 
 /* Maps DIR/generation.  NXE_IO if it is not there. */
 nxe_status_t nxe_generation_map(const char *dir, nxe_generation_t *g,
+    nxe_error_t *err);
+
+/*
+ * Reads DIR/generation.  Where it differs from the word in "current", a
+ * publisher died before it wrote the word: workers have not been told.
+ */
+nxe_status_t nxe_generation_read(const char *dir, uint64_t *word,
     nxe_error_t *err);
 
 /* 1 if the file behind the mapping is gone or another one. */
@@ -101,6 +114,8 @@ typedef struct {
     nxe_str_t           state;
     nxe_str_t           bytes;
     nxe_str_t           baseline;   /* name, JSON-quoted in the state */
+    unsigned char       digest[NXE_SHA256_LEN];   /* of doc and bytes; zeros
+                                       if it is off */
 } nxe_entry_t;
 
 /*
@@ -137,7 +152,8 @@ nxe_status_t nxe_serving_layers(nxe_serving_t *serving, const nxe_mem_t *mem,
  * Publishing.  begin takes an exclusive lock on DIR, so that publications
  * are serial; add in bytewise order of name; commit writes the file under a
  * temporary name, syncs, renames, writes "current" the same way, then the
- * word, and removes all but the last two files.  free on every path.
+ * word, and removes all but the last two files.  Where the disk is full it
+ * removes all but the one in force and tries again.  free on every path.
  *
  * gid is the group that may read; -1 leaves the group as it is.
  */

@@ -230,7 +230,7 @@ static const row_t  rows[] = {
     /* overrides */
     { C("'overrides':[]"), "/variants/1/overrides", "an object", NULL },
     { C("'overrides':{'other':{'top_p':1}}"), "/variants/1/overrides/other",
-      "a step in scope", NULL },
+      "a step in scope: default", NULL },
     { S("'overrides':{'tow':{'top_p':1}}"), "/variants/1/overrides/tow",
       "a step in scope", "two" },
     { C("'overrides':{'default':1}"), "/variants/1/overrides/default",
@@ -249,7 +249,7 @@ static const row_t  rows[] = {
     { O("'temperature':-0.1"), "/variants/1/overrides/default/temperature",
       "0 to 2", NULL },
     { O("'temperature':'1'"), "/variants/1/overrides/default/temperature",
-      "0 to 2", NULL },
+      "a number from 0 to 2", NULL },
     { O("'temperature':2.00"), NULL, NULL, NULL },
     { O("'temperature':-0"), NULL, NULL, NULL },
     { O("'top_p':1.01"), "/variants/1/overrides/default/top_p", "0 to 1",

@@ -101,8 +101,11 @@ test_bins(void **state)
 static void
 test_extremes(void **state)
 {
-    nxe_hist_t      h;
+    size_t          i;
+    nxe_hist_t      h, one;
     nxe_quantile_t  q;
+
+    static const uint64_t  alone[] = { 0, 1, 99, 100, 5000, HOUR, 24 * HOUR };
 
     (void) state;
 
@@ -121,11 +124,30 @@ test_extremes(void **state)
     assert_int_equal(h.bins[0], 3);
     assert_int_equal(h.bins[NXE_HIST_BINS - 1], 2);
 
-    assert_int_equal(nxe_hist_quantile(&h, 0.5, &q), NXE_OK);
-    assert_true(q.lo == 0 && q.hi > NXE_HIST_MIN);
+    assert_int_equal(h.min, 0);
+    assert_true(h.max == UINT64_MAX);
 
-    assert_int_equal(nxe_hist_quantile(&h, 0.99, &q), NXE_OK);
-    assert_true(isinf(q.hi) && q.lo < (double) HOUR);
+    assert_int_equal(nxe_hist_quantile(&h, 0.2, &q), NXE_OK);
+    assert_true(q.lo == 0 && q.hi == NXE_HIST_MIN);
+
+    assert_int_equal(nxe_hist_quantile(&h, 0.5, &q), NXE_OK);
+    assert_true(q.lo == NXE_HIST_MIN && q.hi > NXE_HIST_MIN);
+
+    assert_int_equal(nxe_hist_quantile(&h, 0.8, &q), NXE_OK);
+    assert_true(isinf(q.hi) && q.lo > (double) HOUR);
+    assert_true(q.value == q.lo);
+
+    /* one value is all quantiles, wherever it lies */
+
+    for (i = 0; i < sizeof(alone) / sizeof(alone[0]); i++) {
+        memset(&one, 0, sizeof(nxe_hist_t));
+        nxe_hist_add(&one, alone[i]);
+
+        assert_int_equal(nxe_hist_quantile(&one, 0.5, &q), NXE_OK);
+        assert_true(q.value == (double) alone[i]);
+        assert_int_equal(q.lo == 0, alone[i] < NXE_HIST_MIN);
+        assert_int_equal(isinf(q.hi) != 0, alone[i] > 2 * HOUR);
+    }
 
     assert_int_equal(nxe_hist_quantile(&h, 1.5, &q), NXE_DECLINED);
     assert_int_equal(nxe_hist_quantile(&h, NAN, &q), NXE_DECLINED);

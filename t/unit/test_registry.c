@@ -537,6 +537,14 @@ test_publish(void **state)
     assert_int_equal(nxe_registry_publish(reg, &done, &err), NXE_OK);
     assert_int_equal(done.written, 1);
 
+    /* a crash between "current" and the word that tells workers */
+
+    shell("printf 12345678 > %s/generation", dir);
+    assert_int_equal(nxe_registry_publish(reg, &done, &err), NXE_OK);
+    assert_int_equal(done.written, 1);
+    assert_int_equal(nxe_registry_publish(reg, &done, &err), NXE_OK);
+    assert_int_equal(done.written, 0);
+
     nxe_registry_close(reg);
 }
 
