@@ -336,6 +336,9 @@ $e->log_next;
 my @types = (
     [ 'application/json', 1 ], [ 'Application/JSON', 1 ],
     [ 'application/json; charset=utf-8', 1 ], [ 'application/ld+json', 1 ],
+    [ 'application/json; charset="utf-8"', 1 ],
+    [ 'application/json; charset=utf-8x', 0 ],
+    [ 'application/grpc+json', 0 ],
     [ 'text/plain', 0 ], [ 'application/jsonp', 0 ],
     [ 'multipart/form-data; boundary=x', 0 ], [ 'application/octet-stream', 0 ],
 );

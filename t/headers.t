@@ -18,11 +18,12 @@ $e->upstream(reply => sub {
 
     return { body => '{"ok":true}', headers => [
         'X-Up', 'one', 'X-Up', 'two', 'X-Keep', 'kept', 'Server', 'model',
-        'Content-Type', 'application/json', 'ETag', '"e"' ] };
+        'Content-Type', 'application/json', 'ETag', '"e"',
+        'Last-Modified', 'Sat, 21 Nov 2026 09:00:00 GMT' ] };
 });
 $e->init;
 $e->apply(<<'EOD', <<'EOD');
-{"name": "h", "unit": "header:X-Id", "steps": ["default", "other"],
+{"name": "h", "unit": "header:X-Id", "steps": ["default", "other", "zip"],
  "variants": [
   {"name": "control"},
   {"name": "b", "allow_many": true, "headers": [
@@ -31,7 +32,9 @@ $e->apply(<<'EOD', <<'EOD');
                  "remove": ["X-Old", "Referer"]},
      "response": {"set": {"X-Model": "b", "X-Up": "ours"},
                   "remove": ["ETag", "X-Gone"]}},
-    {"step": "other", "request": {"set": {"X-Step": "other"}}}]}]}
+    {"step": "other", "request": {"set": {"X-Step": "other"}}},
+    {"step": "zip", "request": {"set": {"Accept-Encoding": "gzip"}},
+     "response": {"remove": ["Server", "Last-Modified"]}}]}]}
 EOD
 {"name": "base", "layer": "base", "unit": "header:X-Id", "variants": [
   {"name": "control", "headers": {"request": {"set": {"X-Base": "all"}}}},
@@ -45,6 +48,7 @@ $e->run(<<'EOC');
 http {
     %%HTTP%%
     upstream up { server 127.0.0.1:%%PORT_UP%%; keepalive 4; }
+    proxy_cache_path "%%DIR%%/tmp/cache" keys_zone=c:1m;
     server {
         listen 127.0.0.1:%%PORT%%;
         location /h { experiment h; proxy_pass http://up; }
@@ -58,6 +62,23 @@ http {
             experiment h;
             proxy_pass http://up;
             add_header X-Saw "$http_x_prompt/$http_x_old";
+        }
+        location /gzip {
+            experiment h;
+            experiment_step zip;
+            gzip on;
+            gzip_min_length 1;
+            gzip_types application/json;
+            gzip_http_version 1.0;
+            gzip_proxied any;
+            proxy_pass http://up;
+        }
+        location /cache {
+            experiment h;
+            proxy_pass http://up;
+            proxy_cache c;
+            proxy_cache_key $uri;
+            proxy_cache_valid any 1m;
         }
         location /named { experiment h; try_files /nothing @named; }
         location @named { proxy_pass http://up; }
@@ -182,6 +203,37 @@ is($applied->{'response_header:X-Model'}, 'applied', 'response - logged');
 
 $r = $e->ask('HEAD', '/h', undef, 'X-Id', $b);
 is($r->header('X-Model'), 'b', 'response - HEAD');
+$e->log_next;
+
+
+# What nginx does for the client goes by what the client asked for.
+
+$r = $e->get('/gzip', 'X-Id', $b);
+is(join('|', $e->received->header('Accept-Encoding')), 'gzip',
+   'slots - the upstream gets the edited header');
+is(scalar(() = $r->header('Content-Encoding')), 0,
+   'slots - a client that did not ask gets no gzip');
+is(scalar(() = $r->header('Last-Modified')), 0,
+   'response - Last-Modified is removed');
+$applied = $e->log_next->{experiments}[0]{applied};
+is($applied->{'response_header:Last-Modified'}, 'applied',
+   'response - Last-Modified, logged');
+is($applied->{'response_header:Server'}, 'unsupported',
+   'response - nginx writes Server itself');
+
+
+# A cache never holds an answer that depends on an experiment.
+
+for my $unit ($b, $control) {
+    $e->get('/cache/x', 'X-Id', $unit);
+    $e->log_next;
+    $e->received;
+}
+$e->get('/cache/x', 'X-Id', $out);
+is(scalar(() = $e->received), 1, 'cache - exposed answers are not stored');
+$e->log_next;
+$e->get('/cache/x', 'X-Id', $out);
+is(scalar(() = $e->received), 0, 'cache - others are');
 $e->log_next;
 
 $e->done;

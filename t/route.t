@@ -62,6 +62,31 @@ http {
             add_header X-Served $served;
         }
 
+        location /set {
+            experiment to-b;
+            experiment_upstream pool_a pool_b;
+            set $u $experiment_upstream;
+            proxy_pass http://$u;
+        }
+
+        location /read {
+            experiment to-b;
+            experiment_upstream pool_a pool_b;
+            proxy_pass http://pool_a;
+            add_header X-Would $experiment_upstream;
+        }
+
+        location /fallback {
+            experiment to-b;
+            experiment_upstream pool_a pool_b;
+            try_files /nothing @fallback;
+        }
+
+        location @fallback {
+            experiment_upstream pool_a;
+            proxy_pass http://$experiment_upstream;
+        }
+
         location /early {
             experiment to-b;
             experiment_upstream pool_a pool_b;
@@ -248,5 +273,20 @@ like($got->header('X-Applied'), qr/(?:^|,)model\.model=/,
 $line = $e->log_next;
 is($got->header('X-Unit'), $line->{experiments}[0]{unit},
    '$experiment_unit - the keyed hash, as logged');
+
+
+# "applied" says where the request went, not who read the variable.
+
+my $routed = $e->unit('to-b', variant => 'b', exposed => 1);
+
+for my $row ([ '/set', 'b', 'applied' ], [ '/read', 'a', 'not_sent' ],
+             [ '/fallback', 'a', 'not_sent' ])
+{
+    my ($uri, $at, $code) = @$row;
+
+    is($e->get($uri, 'X-Id', $routed)->json->{at}, $at, "$uri - goes to $at");
+    is($e->log_next->{experiments}[0]{applied}{route}, $code,
+       "$uri - route is $code");
+}
 
 $e->done;

@@ -556,7 +556,8 @@ sub workers {
     opendir my $d, '/proc' or die "no /proc: $!\n";
     for my $pid (grep { /^\d+$/ } readdir $d) {
         my $stat = $self->read_file("/proc/$pid/stat");
-        push @pids, $pid if $stat =~ /\) \w $self->{nginx} /;
+        push @pids, $pid if $stat =~ /\) \w $self->{nginx} /
+            && $self->read_file("/proc/$pid/cmdline") !~ /cache (?:man|load)/;
     }
 
     return @pids;
