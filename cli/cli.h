@@ -144,8 +144,8 @@ const char *cli_safe(const cli_t *cli, nxe_str_t s);
 /*
  * A table: heads are upper case, columns two spaces apart, text left, numbers
  * right.  Cells are copied and made safe by the table.  A terminal cuts a
- * last text column at its width, and others of spec 'c' where rows are wider.  As CSV the same cells, quoted where needed,
- * formula starts guarded.
+ * last text column at its width, and those of spec 'c' where rows are wider.
+ * As CSV the same cells, quoted where needed, formula starts guarded.
  */
 
 typedef struct cli_table_s  cli_table_t;

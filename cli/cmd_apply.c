@@ -32,6 +32,8 @@ typedef struct {
     const cli_t        *cli;
     item_t             *items;
     size_t              n;
+    nxe_str_t          *names;          /* none may equal another */
+    size_t              nnames;
     nxe_wish_t          wish;
     nxe_actor_t         actor;
     int                 new_phase;
@@ -73,25 +75,43 @@ force_of(const nxe_doc_t *doc, const nxe_state_t *state, nxe_force_t *force)
 }
 
 
+/*
+ * What the documents may be beside each other and those that are there, once
+ * all of them are put: two that swap their ranges are never both in one.
+ */
+
 static nxe_status_t
-check_live(apply_t *a, nxe_registry_txn_t *txn, const item_t *item,
-    nxe_error_t *err)
+check_live(apply_t *a, nxe_registry_txn_t *txn, nxe_error_t *err)
 {
-    size_t                   n;
-    nxe_status_t             rc;
-    const nxe_doc_t *const  *others;
+    size_t         i;
+    item_t        *item;
+    cli_live_t     live;
+    nxe_status_t   rc;
 
-    rc = cli_live_others(a->cli, txn, item->file.doc->name, &others, &n, err);
-    if (rc != NXE_OK) {
-        return rc;
+    live.docs = NULL;
+
+    for (i = 0; i < a->n; i++) {
+        item = &a->items[i];
+
+        if (item->outcome == DOC_UNCHANGED || !nxe_state_live(&item->to)) {
+            continue;
+        }
+
+        if (live.docs == NULL) {
+            rc = cli_live(a->cli, txn, &live, err);
+            if (rc != NXE_OK) {
+                return rc;
+            }
+        }
+
+        rc = cli_live_check(&live, item->file.doc, &a->refusal);
+        if (rc != NXE_OK) {
+            a->refused = item->file.doc->name.data;
+            return rc;
+        }
     }
 
-    rc = nxe_transition_live(item->file.doc, others, n, &a->refusal);
-    if (rc != NXE_OK) {
-        a->refused = item->file.doc->name.data;
-    }
-
-    return rc;
+    return NXE_OK;
 }
 
 
@@ -123,18 +143,15 @@ same_variable(nxe_str_t a, nxe_str_t b)
 
 
 static nxe_status_t
-check_name(apply_t *a, nxe_registry_txn_t *txn, const item_t *item,
-    nxe_error_t *err)
+check_name(apply_t *a, const item_t *item)
 {
-    size_t        i, n;
-    nxe_str_t    *names, name;
-    nxe_status_t  rc;
+    size_t      i;
+    nxe_str_t  *names, name;
 
     name = item->file.doc->name;
+    names = a->names;
 
-    rc = nxe_registry_names(txn, a->cli->mem, &names, &n, err);
-
-    for (i = 0; rc == NXE_OK && i < n; i++) {
+    for (i = 0; i < a->nnames; i++) {
         if (same_variable(names[i], name) && !nxe_str_eq(names[i], name)) {
             snprintf(a->refusal.text, sizeof(a->refusal.text),
                      "the name '%s' equals '%s' in $experiment_variant_NAME, "
@@ -144,7 +161,7 @@ check_name(apply_t *a, nxe_registry_txn_t *txn, const item_t *item,
         }
     }
 
-    return rc;
+    return NXE_OK;
 }
 
 
@@ -189,7 +206,7 @@ create(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
     rc = check_revision(a, item, 0);
 
     if (rc == NXE_OK) {
-        rc = check_name(a, txn, item, err);
+        rc = check_name(a, item);
     }
 
     if (rc != NXE_OK) {
@@ -203,16 +220,11 @@ create(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
         return rc;
     }
 
-    if (nxe_state_live(&item->to)) {
-        rc = check_live(a, txn, item, err);
-        if (rc != NXE_OK) {
-            return rc;
-        }
-
-        if (nxe_state_force(item->file.doc, &item->to, &after) == NXE_OK) {
-            nxe_movement(NULL, NULL, item->file.doc, &after, &item->movement);
-            item->moved = 1;
-        }
+    if (nxe_state_live(&item->to)
+        && nxe_state_force(item->file.doc, &item->to, &after) == NXE_OK)
+    {
+        nxe_movement(NULL, NULL, item->file.doc, &after, &item->movement);
+        item->moved = 1;
     }
 
     rc = nxe_registry_put_doc(txn, item->file.doc->name, item->file.canonical,
@@ -258,13 +270,6 @@ update(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
         return rc;
     }
 
-    if (nxe_state_live(&item->to)) {
-        rc = check_live(a, txn, item, err);
-        if (rc != NXE_OK) {
-            return rc;
-        }
-    }
-
     rc = nxe_registry_put_doc(txn, item->file.doc->name, item->file.canonical,
                               &item->to, &a->actor, err);
 
@@ -285,6 +290,39 @@ update(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
 }
 
 
+/* Those that are there, and those of the batch. */
+
+static nxe_status_t
+all_names(apply_t *a, nxe_registry_txn_t *txn, nxe_error_t *err)
+{
+    size_t        i, n;
+    nxe_str_t    *there;
+    nxe_status_t  rc;
+
+    rc = nxe_registry_names(txn, a->cli->mem, &there, &n, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    a->names = nxe_calloc(a->cli->mem, (n + a->n) * sizeof(nxe_str_t));
+    if (a->names == NULL) {
+        return nxe_fail(err, NXE_NOMEM, "out of memory");
+    }
+
+    if (n != 0) {
+        memcpy(a->names, there, n * sizeof(nxe_str_t));
+    }
+
+    for (i = 0; i < a->n; i++) {
+        a->names[n + i] = a->items[i].file.doc->name;
+    }
+
+    a->nnames = n + a->n;
+
+    return NXE_OK;
+}
+
+
 static nxe_status_t
 work(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
 {
@@ -295,6 +333,11 @@ work(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
 
     a = ctx;
     a->refused = NULL;
+
+    rc = all_names(a, txn, err);
+    if (rc != NXE_OK) {
+        return rc;
+    }
 
     for (i = 0; i < a->n; i++) {
         item = &a->items[i];
@@ -316,7 +359,7 @@ work(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
         }
     }
 
-    return NXE_OK;
+    return check_live(a, txn, err);
 }
 
 

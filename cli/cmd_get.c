@@ -153,11 +153,7 @@ print_state(const cli_t *cli, const nxe_experiment_t *e)
 static int
 cmd_get(cli_t *cli)
 {
-    int                   rc;
-    nxe_error_t           err;
-    nxe_registry_t       *reg;
-    nxe_experiment_t      e;
-    nxe_registry_txn_t   *txn;
+    int  rc;
 
     rc = cli_args(cli, 1, 1);
     if (rc != CLI_DONE) {
@@ -168,29 +164,8 @@ cmd_get(cli_t *cli)
         return cli_usage(cli, "a document is JSON, it has no CSV");
     }
 
-    rc = cli_registry_open(cli, 0, &reg);
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-
-    if (nxe_registry_begin(reg, &txn, &err) != NXE_OK) {
-        rc = cli_fail(&err);
-
-    } else {
-        rc = cli_experiment(cli, txn, cli->args[0], &e);
-
-        if (rc == CLI_DONE) {
-            rc = cli_has(cli, "state") ? print_state(cli, &e)
-                                       : print_document(cli, &e);
-            nxe_experiment_free(&e);
-        }
-
-        nxe_registry_end(txn);
-    }
-
-    nxe_registry_close(reg);
-
-    return rc;
+    return cli_show(cli, cli_has(cli, "state") ? print_state
+                                               : print_document);
 }
 
 

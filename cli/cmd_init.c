@@ -5,11 +5,13 @@
 
 #define _GNU_SOURCE
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,6 +32,8 @@ typedef struct {
     gid_t               gid;
     const char         *log;        /* as given, or NULL */
     const char         *log_dir;    /* "" until it is known */
+    int                 lock;       /* the folder itself, with flock() */
+    int                 had_data;   /* there was a registry before */
     char                kid[NXE_KID_LEN + 1];
     cli_table_t        *table;
 } init_t;
@@ -167,21 +171,27 @@ fix_file(const init_t *init, const char *dir, const char *name, mode_t mode,
 static int
 fix_serving(const init_t *init)
 {
-    int           rc;
-    nxe_error_t   err;
-    nxe_current_t current;
+    int             rc;
+    DIR            *dir;
+    struct dirent  *d;
 
-    rc = fix_file(init, init->serving, "current", 0640, init->gid);
-
-    if (rc == CLI_DONE) {
-        rc = fix_file(init, init->serving, "generation", 0640, init->gid);
+    dir = opendir(init->serving);
+    if (dir == NULL) {
+        return failed("open", init->serving);
     }
 
-    if (rc == CLI_DONE
-        && nxe_current_read(init->serving, &current, &err) == NXE_OK)
-    {
-        rc = fix_file(init, init->serving, current.file, 0640, init->gid);
+    rc = CLI_DONE;
+
+    while (rc == CLI_DONE && (d = readdir(dir)) != NULL) {
+        if (nxe_serving_number(d->d_name) != 0
+            || strcmp(d->d_name, "current") == 0
+            || strcmp(d->d_name, "generation") == 0)
+        {
+            rc = fix_file(init, init->serving, d->d_name, 0640, init->gid);
+        }
     }
+
+    closedir(dir);
 
     return rc;
 }
@@ -238,7 +248,7 @@ make_keys(const init_t *init, const char *path)
     rc = write_key(fd, temp);
     close(fd);
 
-    /* link() keeps what another init has made meanwhile */
+    /* link() keeps what somebody has put there meanwhile */
 
     if (rc == CLI_DONE && link(temp, path) == -1 && errno != EEXIST) {
         rc = failed("make", path);
@@ -308,15 +318,11 @@ init_keys(init_t *init)
             return rc;
         }
 
-        snprintf(path, sizeof(path), "%s/registry/data.mdb", init->path);
-
-        if (lstat(path, &st) == 0) {
+        if (init->had_data) {
             cli_error("'%s/keys' was gone and a new key was made: unit ids "
                       "in the log differ from now on", init->path);
             cli_remedy("bring the old file back if there is a copy");
         }
-
-        snprintf(path, sizeof(path), "%s/keys", init->path);
     }
 
     return read_keys(init, path);
@@ -471,6 +477,77 @@ init_registry(init_t *init)
 }
 
 
+/*
+ * The folder, and one init at a time in it: what one finds half made would
+ * look to it as if parts had been lost.
+ */
+
+static int
+init_lock(init_t *init)
+{
+    int  rc;
+
+    if ((rc = make_parents(init->path)) != CLI_DONE
+        || (rc = make_folder(init, init->path, 0750, init->gid)) != CLI_DONE)
+    {
+        return rc;
+    }
+
+    init->lock = open(init->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+                                  | O_CLOEXEC);
+    if (init->lock == -1) {
+        return failed("open", init->path);
+    }
+
+    while (flock(init->lock, LOCK_EX) == -1) {
+        if (errno != EINTR) {
+            return failed("lock", init->path);
+        }
+    }
+
+    return CLI_DONE;
+}
+
+
+/*
+ * A registry that is lost while its experiments are served: a new one would
+ * be published over them.  The head of a registry without experiments is
+ * zeros.
+ */
+
+static int
+check_lost(init_t *init)
+{
+    char           path[PATH_MAX + 16];
+    struct stat    st;
+    nxe_error_t    err;
+    nxe_current_t  current;
+
+    snprintf(path, sizeof(path), "%s/registry/data.mdb", init->path);
+    init->had_data = lstat(path, &st) == 0 && st.st_size != 0;
+
+    snprintf(path, sizeof(path), "%s/current", init->serving);
+
+    if (init->had_data || lstat(path, &st) == -1) {
+        return CLI_DONE;
+    }
+
+    if (nxe_current_read(init->serving, &current, &err) == NXE_OK
+        && strspn(current.head, "0") == NXE_HEAD_LEN)
+    {
+        return CLI_DONE;
+    }
+
+    cli_error("'%s/registry' is lost, and '%s' still serves its "
+              "experiments: a new registry would end them all",
+              init->path, init->serving);
+    cli_remedy("bring '%s/registry' back from a backup; or, to start anew, "
+               "remove '%s'", init->path, init->serving);
+
+    return CLI_NO;
+}
+
+
 static int
 init_folders(init_t *init)
 {
@@ -479,9 +556,7 @@ init_folders(init_t *init)
 
     snprintf(registry, sizeof(registry), "%s/registry", init->path);
 
-    if ((rc = make_parents(init->path)) != CLI_DONE
-        || (rc = make_folder(init, init->path, 0750, init->gid)) != CLI_DONE
-        || (rc = make_folder(init, registry, 0700, (gid_t) -1)) != CLI_DONE
+    if ((rc = make_folder(init, registry, 0700, (gid_t) -1)) != CLI_DONE
         || (rc = make_folder(init, init->serving, 0750, init->gid))
            != CLI_DONE)
     {
@@ -629,6 +704,27 @@ set_path(init_t *init)
 
 
 static int
+make_all(init_t *init)
+{
+    int  rc;
+
+    if (init->cli->dry_run) {
+        return check_lost(init);
+    }
+
+    if ((rc = init_lock(init)) != CLI_DONE
+        || (rc = check_lost(init)) != CLI_DONE
+        || (rc = init_folders(init)) != CLI_DONE
+        || (rc = init_keys(init)) != CLI_DONE)
+    {
+        return rc;
+    }
+
+    return init_registry(init);
+}
+
+
+static int
 cmd_init(cli_t *cli)
 {
     int     rc;
@@ -641,6 +737,7 @@ cmd_init(cli_t *cli)
 
     memset(&init, 0, sizeof(init));
     init.cli = cli;
+    init.lock = -1;
     init.log = cli_opt(cli, "log");
 
     rc = set_path(&init);
@@ -653,16 +750,13 @@ cmd_init(cli_t *cli)
         return rc;
     }
 
-    if (!cli->dry_run) {
-        if ((rc = init_folders(&init)) != CLI_DONE
-            || (rc = init_keys(&init)) != CLI_DONE
-            || (rc = init_registry(&init)) != CLI_DONE)
-        {
-            return rc;
-        }
+    rc = make_all(&init);
+
+    if (init.lock != -1) {
+        close(init.lock);
     }
 
-    return print_result(&init);
+    return rc == CLI_DONE ? print_result(&init) : rc;
 }
 
 

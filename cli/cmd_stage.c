@@ -28,16 +28,15 @@ typedef struct {
 static nxe_status_t
 check_live(nxe_registry_txn_t *txn, stage_t *s, nxe_error_t *err)
 {
-    size_t                   n;
-    nxe_status_t             rc;
-    const nxe_doc_t *const  *others;
+    cli_live_t    live;
+    nxe_status_t  rc;
 
-    rc = cli_live_others(s->cli, txn, s->e.name, &others, &n, err);
+    rc = cli_live(s->cli, txn, &live, err);
     if (rc != NXE_OK) {
         return rc;
     }
 
-    rc = nxe_transition_live(s->e.doc, others, n, &s->refusal);
+    rc = cli_live_check(&live, s->e.doc, &s->refusal);
     s->refused = rc != NXE_OK;
 
     return rc;

@@ -2,6 +2,8 @@
  * expctl validate
  */
 
+#include <string.h>
+
 #include "cli/commands.h"
 #include "cli/docfile.h"
 
@@ -46,7 +48,7 @@ say(const cli_t *cli, cli_table_t *t, const char *path, int ok)
 static int
 cmd_validate(cli_t *cli)
 {
-    int           i, rc, worst;
+    int           i, rc, worst, stdins;
     size_t        j, n;
     docfile_t     file;
     cli_table_t  *t;
@@ -60,7 +62,13 @@ cmd_validate(cli_t *cli)
     t = cli_table_new(cli, "ll", "FILE", "OK");
     worst = CLI_DONE;
 
-    for (i = 0; i < cli->nargs; i++) {
+    for (i = 0, stdins = 0; i < cli->nargs; i++) {
+        stdins += strcmp(cli->args[i], "-") == 0;
+
+        if (stdins > 1) {
+            return cli_usage(cli, "stdin (-) can be read only once");
+        }
+
         rc = docfile_list(cli, cli->args[i], &paths, &n);
 
         for (j = 0; rc == CLI_DONE && j < n; j++) {

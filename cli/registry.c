@@ -141,49 +141,97 @@ cli_experiment(const cli_t *cli, nxe_registry_txn_t *txn, const char *name,
 }
 
 
-nxe_status_t
-cli_live_others(const cli_t *cli, nxe_registry_txn_t *txn, nxe_str_t but,
-    const nxe_doc_t *const **docs, size_t *n, nxe_error_t *err)
+/* *doc is NULL for what is off, and for what cannot be read, which is told. */
+
+static nxe_status_t
+live_one(const cli_t *cli, nxe_registry_txn_t *txn, nxe_str_t name,
+    const nxe_doc_t **doc, nxe_error_t *err)
 {
-    size_t             i, count, live;
+    nxe_state_t        state;
+    nxe_status_t       rc;
+    nxe_experiment_t   e;
+
+    *doc = NULL;
+
+    /* most are off, and a document is much larger than its state */
+
+    rc = nxe_registry_state(txn, name, cli->mem, &state, err);
+
+    if (rc == NXE_OK && !nxe_state_live(&state)) {
+        return NXE_OK;
+    }
+
+    if (rc == NXE_OK) {
+        rc = nxe_registry_get(txn, name, cli->mem, &e, err);
+    }
+
+    if (rc == NXE_INVALID) {
+        cli_error("'%.*s' is left out: %s", (int) name.len, name.data,
+                  err->text);
+        return NXE_OK;
+    }
+
+    if (rc == NXE_OK) {
+        *doc = e.doc;
+
+        /* nothing of the tree is in the document */
+        nxe_experiment_free(&e);
+    }
+
+    return rc;
+}
+
+
+nxe_status_t
+cli_live(const cli_t *cli, nxe_registry_txn_t *txn, cli_live_t *live,
+    nxe_error_t *err)
+{
+    size_t             i, count;
     nxe_str_t         *names;
     nxe_status_t       rc;
-    const nxe_doc_t  **list;
-    nxe_experiment_t   e;
+    const nxe_doc_t   *doc;
 
     rc = nxe_registry_names(txn, cli->mem, &names, &count, err);
     if (rc != NXE_OK) {
         return rc;
     }
 
-    list = nxe_calloc(cli->mem, (count + 1) * sizeof(nxe_doc_t *));
-    if (list == NULL) {
+    live->n = 0;
+    live->docs = nxe_calloc(cli->mem, (count + 1) * sizeof(nxe_doc_t *));
+    live->others = nxe_calloc(cli->mem, (count + 1) * sizeof(nxe_doc_t *));
+
+    if (live->docs == NULL || live->others == NULL) {
         return nxe_fail(err, NXE_NOMEM, "out of memory");
     }
 
-    for (i = 0, live = 0; i < count; i++) {
-
-        if (nxe_str_eq(names[i], but)) {
-            continue;
-        }
-
-        rc = nxe_registry_get(txn, names[i], cli->mem, &e, err);
+    for (i = 0; i < count; i++) {
+        rc = live_one(cli, txn, names[i], &doc, err);
         if (rc != NXE_OK) {
             return rc;
         }
 
-        if (nxe_state_live(&e.state)) {
-            list[live++] = e.doc;
+        if (doc != NULL) {
+            live->docs[live->n++] = doc;
         }
-
-        /* nothing of the tree is in the document */
-        nxe_experiment_free(&e);
     }
 
-    *docs = list;
-    *n = live;
-
     return NXE_OK;
+}
+
+
+nxe_status_t
+cli_live_check(const cli_live_t *live, const nxe_doc_t *doc,
+    nxe_refusal_t *refusal)
+{
+    size_t  i, n;
+
+    for (i = 0, n = 0; i < live->n; i++) {
+        if (!nxe_str_eq(live->docs[i]->name, doc->name)) {
+            live->others[n++] = live->docs[i];
+        }
+    }
+
+    return nxe_transition_live(doc, live->others, n, refusal);
 }
 
 
@@ -206,6 +254,41 @@ do_job(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
     }
 
     return job->work(txn, job->ctx, err);
+}
+
+
+int
+cli_show(const cli_t *cli,
+    int (*print)(const cli_t *cli, const nxe_experiment_t *e))
+{
+    int                   rc;
+    nxe_error_t           err;
+    nxe_registry_t       *reg;
+    nxe_experiment_t      e;
+    nxe_registry_txn_t   *txn;
+
+    rc = cli_registry_open(cli, 0, &reg);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+
+    if (nxe_registry_begin(reg, &txn, &err) != NXE_OK) {
+        rc = cli_fail(&err);
+
+    } else {
+        rc = cli_experiment(cli, txn, cli->args[0], &e);
+
+        if (rc == CLI_DONE) {
+            rc = print(cli, &e);
+            nxe_experiment_free(&e);
+        }
+
+        nxe_registry_end(txn);
+    }
+
+    nxe_registry_close(reg);
+
+    return rc;
 }
 
 

@@ -24,16 +24,35 @@ void cli_actor(const cli_t *cli, nxe_actor_t *actor);
 int cli_experiment(const cli_t *cli, nxe_registry_txn_t *txn,
     const char *name, nxe_experiment_t *e);
 
+/*
+ * Gives print() the experiment that the first argument names; the exit code is
+ * print()'s, or that of cli_experiment().
+ */
+int cli_show(const cli_t *cli,
+    int (*print)(const cli_t *cli, const nxe_experiment_t *e));
+
 /* What cli_experiment() says of a name that is not there. */
 int cli_no_experiment(const cli_t *cli, nxe_registry_txn_t *txn,
     const char *name);
 
 /*
- * The live experiments but for one, for nxe_transition_live(); memory of cli.
+ * The live experiments as the transaction has them, what was put in it
+ * included; memory of cli.  One that cannot be read is named in a message
+ * and left out: it is not served, and holds up nobody.
  */
-nxe_status_t cli_live_others(const cli_t *cli, nxe_registry_txn_t *txn,
-    nxe_str_t but, const nxe_doc_t *const **docs, size_t *n,
-    nxe_error_t *err);
+
+typedef struct {
+    const nxe_doc_t   **docs;
+    const nxe_doc_t   **others;     /* room for all of docs */
+    size_t              n;
+} cli_live_t;
+
+nxe_status_t cli_live(const cli_t *cli, nxe_registry_txn_t *txn,
+    cli_live_t *live, nxe_error_t *err);
+
+/* nxe_transition_live() of a document beside all others of them. */
+nxe_status_t cli_live_check(const cli_live_t *live, const nxe_doc_t *doc,
+    nxe_refusal_t *refusal);
 
 /*
  * One writing transaction, then its publication, also where nothing was

@@ -7,8 +7,6 @@
 
 #include <nxe/transition.h>
 
-#include "nxe_doc_int.h"
-
 
 /* [lo, hi) of a layer in 10^-9. */
 
@@ -271,6 +269,29 @@ both(int same, uint64_t alo, uint64_t ahi, uint64_t blo, uint64_t bhi)
 }
 
 
+/* Unlike nxe_doc_units_eq(): a unit's type is no part of what is hashed. */
+
+static int
+same_unit(const nxe_doc_t *a, const nxe_doc_t *b)
+{
+    uint32_t  i;
+
+    if (a->nsources != b->nsources) {
+        return 0;
+    }
+
+    for (i = 0; i < a->nsources; i++) {
+        if (a->sources[i].type != b->sources[i].type
+            || !nxe_str_eq(a->sources[i].name, b->sources[i].name))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 static uint64_t
 exposed_of(const nxe_doc_t *doc, const nxe_range_t *ranges)
 {
@@ -314,7 +335,7 @@ nxe_movement(const nxe_doc_t *before, const nxe_force_t *before_force,
     ahi = nxe_frac_threshold(before->layer_to);
     had = (nxe_u128_t) exposed_of(before, ra) * (ahi - alo);
 
-    unit = nxe_doc_units_eq(before, after);
+    unit = same_unit(before, after);
     bucket = unit && nxe_str_eq(before->salt, after->salt);
 
     in_both = both(unit && nxe_str_eq(before->layer, after->layer),

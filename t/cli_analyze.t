@@ -215,8 +215,26 @@ EOD
 my ($rc, $r, $err, $out) = analyze([spew('none.log')]);
 is($rc, 1, 'never live - exit 1');
 like($err, qr/never live/, 'never live - said so');
+is_deeply([@$r{qw(experiment why next)}],
+          ['tone', ['never_live'], 'expctl stage tone ab'],
+          'never live - JSON');
 
 must('stage', 'tone', 'ab', '--exposure', '50%');
+
+($rc, undef, $err) = analyze([spew('none.log')]);
+is($rc, 1, 'no data - exit 1');
+like($err, qr/^next: expctl doctor$/m, 'no data - what to type');
+
+for my $missing ("$dir/nosuch.log", "$dir/nosuch*.log", $dir) {
+    is((analyze([$missing]))[0], 2, 'missing input - exit 2');
+}
+
+($rc, undef, $err) = analyze([spew('none.log')], '--phase', 99);
+is($rc, 2, 'no such phase - exit 2');
+like($err, qr/no phase 99: it was live in phase 1\n/,
+    'no such phase - those that there are');
+like($err, qr/^next: expctl analyze tone --phase 1$/m,
+    'no such phase - what to type');
 
 
 # 600 units: a third in each arm, a third not exposed.
@@ -456,14 +474,15 @@ is($rc, 1, 'no data - exit 1');
 is_deeply($got->{why}, ['no_data'], 'no data - why');
 ok(!exists $got->{quality}{srm}, 'no data - no sample ratio');
 is_deeply($got->{variants}[0], { name => 'control', requests => 0, units => 0,
-                                 errors => 0, metrics => {} },
-          'no data - absent, not null');
+                                 errors => 0, error_rate => undef,
+                                 metrics => {} },
+          'no data - a rate of nothing is null, metrics are absent');
 
 
 # What cannot be read.
 
-is((analyze(["$dir/not there"]))[0], 3, 'no such file - exit 3');
-is((analyze([$dir]))[0], 3, 'a folder - exit 3');
+is((analyze(["$dir/not there"]))[0], 2, 'no such file - exit 2');
+is((analyze([$dir]))[0], 2, 'a folder - exit 2');
 ($rc, $got, $err) = analyze([spew('cut.gz',
     substr do { local (@ARGV, $/) = "$dir/a.gz"; <> }, 0, 20000)]);
 is($rc, 3, 'gzip cut short - exit 3');
@@ -475,6 +494,53 @@ is((analyze([$log], '--phase', '1x'))[0], 2, 'phase is no number - exit 2');
 ($rc, $got, $err) = analyze([spew("\x1b[31mevil.log", "bad\n", @lines)]);
 same($got, 'hostile file name');
 like($err, qr/\\x1b\[31mevil/, 'hostile file name - made safe');
+
+($rc, $got, $err, $out) = analyze([spew("a\xe2\x80\xaeb.log", @lines)]);
+same($got, 'bidi in a file name');
+like($out, qr/a\\u202eb\.log/, 'bidi in a file name - escaped in JSON');
+unlike($out, qr/[^\x20-\x7e\n]/, 'bidi in a file name - no raw byte');
+
+my $packed = do { local (@ARGV, $/) = "$dir/a.gz"; <> };
+
+($rc, $got) = analyze([spew('padded.gz', $packed, "\0" x 1000)]);
+same($got, 'gzip padded with zeros');
+
+for my $tail ($lines[0], 'x', "\0\0" . $lines[0], $lines[0] x 2000) {
+    ($rc, $got, $err) = analyze([spew('tail.gz', $packed, $tail)]);
+    is($rc, 3, 'bytes behind gzip data - exit 3');
+    like($err, qr/tail\.gz': what follows its gzip data is no gzip/,
+         'bytes behind gzip data - said');
+}
+
+substr $packed, -6, 1, chr(255 ^ ord substr $packed, -6, 1);
+($rc, $got, $err) = analyze([spew('corrupt.gz', $packed)]);
+is($rc, 3, 'corrupt gzip - exit 3');
+like($err, qr/corrupt\.gz': incorrect data check/, 'corrupt gzip - named');
+
+
+# Outside the histogram: exact bounds in JSON, words in the table.
+
+for my $c ([86_400_000, '> 3,600 s'], [0, '< 0.1 ms'], [0.001, '< 0.1 ms']) {
+    my $far = spew('far.log', map {
+        line(reason => 'assigned', unit => $_, ms => $c->[0]) } 1 .. 8);
+    ($rc, $got) = analyze([$far]);
+    is_deeply([@{$got->{variants}[0]{metrics}{response_ms}}{qw(p50 p99)}],
+              [$c->[0], $c->[0]], "$c->[0] ms - quantiles are clamped");
+    ($rc, $out) = expctl(['analyze', 'tone', $far]);
+    like($out, qr/^control .*(?:  +\Q$c->[1]\E){3}$/m,
+         "$c->[0] ms - a bound in the table");
+}
+
+
+# Lines of no sense.
+
+($rc, $got) = analyze([spew('status.log', @lines,
+                            line(status => 2_000_000_000_000))]);
+is($got->{inputs}[0]{bad}, 1, 'a status beyond 999 - a bad line');
+
+($rc, $got) = analyze([spew('year0.log',
+    line(reason => 'assigned', unit => 1) =~ s/"2026-11-20T/"0000-01-01T/r)]);
+like($got->{window}[0], qr/^0000-01-01T/, 'year 0 - four digits');
 
 
 # The table, as OUTPUT shows it.
@@ -545,5 +611,22 @@ like($out, qr/480 : 120, expected 4 : 1, p = 1\.00 /, 'second phase - table');
 agrees($got, count(\@all, 1, -1, 1e9), 'first phase');
 is($got->{quality}{srm}{df}, 1, 'first phase - its own weights');
 ok(near($got->{quality}{srm}{chi2}, $chi2, 1e-9), 'first phase - chi2');
+
+
+# A phase that begins under a pause, and one with one arm.
+
+must('pause', 'tone');
+must('apply', '--new-phase', '-f', "$dir/tone.json");
+($rc, $out) = expctl(['analyze', 'tone', $log]);
+like($out, qr/^tone  phase 3, ab, /, 'a phase begun under a pause - its stage');
+
+must('resume', 'tone');
+must('stage', 'tone', 'rollout', '--variant', 'concise');
+($rc, $out) = expctl(['analyze', 'tone', spew('rollout.log', map {
+    line(reason => 'assigned', unit => $_, phase => 4, variant => 'concise')
+} 1 .. 20)]);
+is($rc, 0, 'rollout - exit 0');
+like($out, qr/^ok  sample ratio  one arm, nothing to test$/m,
+     'rollout - no sample ratio');
 
 done_testing();

@@ -113,6 +113,23 @@ like($well, qr/^          warn  experiment none\.of\.the\.tests in .* binds/m,
     'a binding of nobody - warn');
 like($well, qr/\n5 ok, 1 warning, 0 failures\n\z/, 'the closing line');
 
+my ($binary) = Edge::nginx_bin();
+check($conf =~ s/%%HTTP%%/no_such;/r,
+    qr/\n {16}next: \Q$binary\E -t -c DIR\/nginx\.conf\n/,
+    'refused - the same binary and file');
+
+# without --conf and an absolute path, by nginx's own rules
+
+$e->conf($conf);
+($rc, $out) = $e->expctl('doctor', '--nginx', $binary, '--prefix', $dir,
+                         '--conf', 'nginx.conf');
+is($rc, 0, 'prefix');
+($rc, $out) = $e->expctl('doctor', '--nginx', $binary, '--prefix', "$dir/log",
+                         '--conf', 'nginx.conf');
+like($out =~ s/\n +/ /gr,
+    qr/ next: \Q$binary\E -t -c nginx\.conf -p \Q$dir\E\/log\n/,
+    'prefix - another');
+
 my $j = $json->decode(doctor($conf, '-o', 'json') =~ s/^0 //r);
 is_deeply([ @$j{qw(ok warn fail why)} ], [ 5, 1, 0, [] ], 'json - counts');
 is_deeply([ map { $_->{area} } @{ $j->{checks} } ],

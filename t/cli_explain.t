@@ -248,6 +248,15 @@ is(attempt('help', $chat, '--variant', 'long', '--step', 'answer',
     "0 header:X-Prompt  equal\nheader:X-Old  equal\n"
     . "response_header:X-R  applied\n  + 1\n", 'try - headers alone');
 
+is_deeply([ $e->expctl({ stdin => $chat }, 'try', 'tone', '--variant',
+                       'concise', '--headers') ],
+    [ 0, '', "concise, step default: no header is edited\n" ],
+    'try - no header to show');
+
+is(($e->expctl({ stdin => $chat }, 'try', 'tone', '--variant', 'consice'))[2],
+    "expctl: --variant: there is no 'consice', only control, concise, near: "
+    . "concise\nnext: expctl try -h\n", 'try - variants told');
+
 like(attempt('help', '{"max_tokens":1,"max_completion_tokens":2}',
              '--variant', 'long', '--step', 'answer', '--dialect', 'json'),
     qr/\nmax_tokens  kept  \/max_tokens\n/, 'try - kept');

@@ -46,6 +46,9 @@ for my $c (@commands) {
     like($out, qr/\Aexpctl $c: .+\nusage: expctl $c\b.* \[OPTIONS\]$/m,
         "help $c - usage");
 
+    is_deeply([grep { /^ +(?:\w.*\| )?expctl \w/ && !/^  \S/ }
+               split /\n/, $out], [], "help $c - examples by two");
+
     $options{$c} = [$out =~ /^  (?:-\w, )?--([a-z-]+)/mg];
 }
 
@@ -88,6 +91,7 @@ for (
     [['list', '--stag=x'], "unknown option '--stag', near: --stage",
         'list -h'],
     [['list', '-x'], "unknown option '-x'", 'list -h'],
+    [['resume', '--all'], "unknown option '--all'", 'resume -h'],
     [['list', '--dry-run'], "unknown option '--dry-run'", 'list -h'],
     [['list', 'x'], "unexpected argument 'x', expected none", 'list -h'],
     [['list', '--layer'], "option '--layer' needs a value: L", 'list -h'],
@@ -110,6 +114,9 @@ for (
     like($err, qr/\Aexpctl: \Q$text\E.*\nnext: expctl \Q$next\E\n\z/,
         "'@$args' - told" =~ s/\e/ESC/r);
 }
+
+($rc, $out, $err) = expctl('resume', '--all');
+unlike($err, qr/near/, 'a short word is near to less');
 
 # options
 
@@ -165,7 +172,7 @@ like($out, qr/^tone  canary/m, 'all closed - the registry is whole');
 
 SKIP: {
     my $script = `script --version 2>/dev/null`;
-    skip 'no script(1)', 7 unless $script;
+    skip 'no script(1)', 10 unless $script;
 
     expctl('apply', '-f', spew('long.json', '{"name":"long",'
         . '"unit":"header:X","layer":"z","variants":[{"name":"a"},'
@@ -177,6 +184,16 @@ SKIP: {
     is_deeply([grep { length > 60 } split /\n/, $out], [],
         'terminal - at its width');
     unlike((expctl('tree', 'long'))[1], qr/\.\.\./, 'pipe - whole');
+
+    expctl('apply', '-f', spew('owned.json', '{"name":"long",'
+        . '"owner":"' . 'o' x 120 . '","unit":"header:X","layer":"z",'
+        . '"variants":[{"name":"a"},{"name":"b"}]}'));
+
+    $out = tty('list', 'COLUMNS=80');
+    like($out, qr/ z  +o{5,}\.\.\. /, 'terminal - a long owner is cut');
+    is_deeply([grep { length > 80 } split /\n/, $out], [],
+        'terminal - list at its width');
+    like((expctl('list'))[1], qr/o{120}/, 'pipe - the owner is whole');
 
     like(tty('init'), qr/^next: these lines in http of nginx\.conf/m,
         'terminal - next');

@@ -8,8 +8,9 @@ use strict;
 use lib 't/lib';
 
 use Edge::Cli;
-use Fcntl qw/ :mode /;
+use Fcntl qw/ :DEFAULT :mode /;
 use JSON::PP;
+use POSIX qw/ mkfifo /;
 use Test::More;
 
 ###############################################################################
@@ -60,6 +61,12 @@ is(slurp("$reg/keys"), $keys, 'init - key kept');
 
 ($rc, $out) = expctl('init', '-o', 'json');
 is(decode_json($out)->{path}, $reg, 'init - json');
+
+($rc, $out) = expctl('init', '-o', 'csv');
+like($out, qr/^registry,0700,.*\nserving,0750,.*\nkeys,0600,/m,
+    'init - csv, not indented');
+($rc, $out) = expctl('init', '--dry-run', '-o', 'csv');
+unlike($out, qr/^dry run/m, 'init - csv, no prose');
 
 ($rc, $out, $err) = expctl('init', '--group', 'no-such-group');
 is($rc, 2, 'init - unknown group');
@@ -267,7 +274,7 @@ like($out, qr/=cmd\\x1b\[31m\\u\{202e\}/, 'list - hostile bytes');
 unlike($out, qr/\e|\xe2\x80\xae/, 'list - none left');
 
 ($rc, $out) = expctl('list', '-o', 'csv');
-like($out, qr/^h,off,-,2,h,"'=cmd\\x1b/m, 'list - csv guard');
+like($out, qr/^h,off,,2,h,"'=cmd\\x1b/m, 'list - csv guard');
 
 ($rc, $out) = expctl('get', 'h');
 unlike($out, qr/\e|\xe2\x80\xae/, 'get - hostile bytes');
@@ -308,6 +315,33 @@ control           10 %  baseline
    `- small-cold  10 %  classifier.temperature  0
 EOF
 
+spew('quarter.json', '{"name":"quarter","unit":"header:X","layer":"quarter",'
+    . '"stage":{"name":"ab","exposure":1},"variants":[{"name":"a","weight":'
+    . '0.75},{"name":"b","weight":0.25}]}');
+expctl('apply', '-f', "$dir/quarter.json");
+
+($rc, $out) = expctl('tree', 'quarter', '-o', 'json');
+is_deeply([$out =~ /"share":([^,]*)/g], ['0.75', '0.25'],
+    'tree - shares are exact');
+($rc, $out) = expctl('tree', 'quarter', '-o', 'csv');
+is($out, "VARIANT,SHARE,CHANGE,VALUE\na,0.75,baseline,\nb,0.25,,\n",
+    'tree - csv');
+($rc, $out) = expctl('list', '--layer', 'quarter', '-o', 'csv');
+like($out, qr/^quarter,ab,1,2,quarter,,\d{4}-\d\d-\d\dT[\d:]{8}Z,$/m,
+    'list - csv');
+
+# a document says nothing of the stage, or another than there is
+
+spew('quarter.json', slurp("$dir/quarter.json")
+    =~ s/"stage":\{.*?\},/"owner":"ana",/r);
+($rc, $out) = expctl('apply', '-f', "$dir/quarter.json");
+unlike($out, qr/stage in file/, 'apply - no stage in the file');
+spew('quarter.json', slurp("$dir/quarter.json")
+    =~ s/"owner":"ana"/"stage":{"name":"off"}/r);
+($rc, $out) = expctl('apply', '-f', "$dir/quarter.json");
+like($out, qr/^quarter: stage in file is off, the experiment is ab: state is /m,
+    'apply - another stage in the file');
+
 ($rc, $out) = expctl('tree', 'triage', '-o', 'json');
 is(decode_json($out)->{variants}[2]{changes}[0]{key},
     'classifier.temperature', 'tree - json');
@@ -333,7 +367,8 @@ unlink "$reg/serving/current";
 expctl('list');
 ok(!-e "$reg/serving/current", 'list - writes nothing');
 ($rc) = expctl('apply', '-f', $tone);
-is(slurp("$reg/serving/current"), $before, 'next command publishes');
+is(slurp("$reg/serving/current") =~ s/"word":"\w+"//r,
+    $before =~ s/"word":"\w+"//r, 'next command publishes');
 
 # a copy that was changed in place, at equal size
 
@@ -353,6 +388,101 @@ is($rc, 0, 'init - a lost key file');
 like($err, qr/keys' was gone and a new key was made: unit ids/,
     'init - says that unit ids change');
 rename "$reg/keys.lost", "$reg/keys";
+
+# a registry that is lost, and what is served of it
+
+my $served = slurp("$reg/serving/current");
+
+for my $lose ('rename "$reg/registry", "$reg/lost"',
+    'truncate "$reg/registry/data.mdb", 0')
+{
+    my $kept = slurp("$reg/registry/data.mdb");
+
+    eval "$lose; 1" or die $@;
+    ($rc, $out, $err) = expctl('init');
+    is("$rc $out", '1 ', "init - $lose");
+    like($err, qr/registry' is lost, and .*serving' still serves .*
+next: bring .*registry' back from a backup; or, .* remove .*serving'\n\z/,
+        'init - lost told');
+    ($rc) = expctl('init', '--dry-run');
+    is($rc, 1, 'init - lost, dry run');
+    is(slurp("$reg/serving/current"), $served, 'init - served as before');
+
+    rename "$reg/lost", "$reg/registry";
+    spew("$reg/registry/data.mdb", $kept);
+}
+
+$ENV{EXPCTL_REGISTRY} = "$dir/empty.reg";
+init_registry();
+unlink glob "$dir/empty.reg/registry/*";
+($rc, $out, $err) = expctl('init');
+is("$rc $err", '0 ', 'init - lost, and nothing served');
+$ENV{EXPCTL_REGISTRY} = $reg;
+
+# ten at once, where there is nothing
+
+for my $round (1 .. 4) {
+    my $new = "$dir/new$round";
+    my ($gid) = split / /, $);
+    my $bin = $ENV{EXPCTL} || 'build/expctl';
+
+    my @inits = map {
+        my $pid = fork() // die "fork: $!";
+        exec 'sh', '-c', "exec $bin init --registry $new --group $gid"
+            . " --log '$new.log/*.log' >/dev/null 2>>$new.err" if $pid == 0;
+        $pid;
+    } 1 .. 10;
+
+    my $bad = grep { waitpid $_, 0; $? != 0 } @inits;
+    is("$bad " . slurp("$new.err"), '0 ', "init - ten at once, $round");
+}
+
+# modes of every copy, not of the one in force alone
+
+chmod 0666, glob "$reg/serving/*.mdb";
+($rc, $out, $err) = expctl('list');
+is($rc, 3, 'a copy that all may write');
+init_registry();
+@modes = map { mode($_) } glob "$reg/serving/*.mdb";
+is("@modes", '0640 0640', 'init - modes of all copies');
+
+# options, folders, limits
+
+for my $args (['--registry', ''], ['--registry=']) {
+    ($rc, $out, $err) = expctl('list', @$args);
+    is($rc, 2, "an empty @$args");
+}
+
+{
+    local $ENV{EXPCTL_REGISTRY} = '';
+    ($rc, $out, $err) = expctl('list');
+    unlike($err, qr/needs a value/, 'an empty EXPCTL_REGISTRY');
+}
+
+mkdir "$dir/fifo";
+mkfifo("$dir/fifo/x.json", 0600) or die "mkfifo: $!";
+spew("$dir/fifo/y.json", slurp($tone));
+
+my $done = eval {
+    local $SIG{ALRM} = sub { die "hangs\n" };
+    alarm 10;
+    ($rc, $out) = expctl('apply', '-f', "$dir/fifo");
+    alarm 0;
+    1;
+};
+
+# lets go of one that waits
+sysopen my $writer, "$dir/fifo/x.json", O_WRONLY | O_NONBLOCK;
+
+ok($done, 'apply - a FIFO in a folder is not waited for');
+like($out, qr/\Atone: unchanged/, 'apply - the files of it are taken');
+
+my $bin = $ENV{EXPCTL} || 'build/expctl';
+my $small = document('small');
+system "ulimit -f 1; exec $bin apply -f $small >/dev/null 2>&1";
+is($? & 127 ? 'signal' : $? >> 8, 3, 'a file that may not grow');
+($rc) = expctl('get', 'small');
+is($rc, 2, 'a file that may not grow - nothing of it');
 
 # who may
 

@@ -85,8 +85,14 @@ like($err, qr/variant 'concise' can have at most 50 % of the layer/,
     'share - at most');
 
 ($rc, $out, $err) = expctl('stage', 'tone', 'ab', '--share', 'concse=1%');
-like($err, qr/tone has no variant 'concse', only control, concise/,
+like($err, qr/tone has no variant 'concse', only control, concise, near: c/,
     'share - variants told');
+like($err, qr/concise\nnext: expctl tree tone\n\z/, 'share - near and next');
+
+($rc, $out, $err) = expctl('stage', 'tone', 'ab', '--share', 'concise=60%');
+my ($next) = $err =~ /^next: expctl (.*)$/m;
+is($next, 'stage tone ab --share concise=50%', 'share - what to type');
+is((expctl(split(/ /, $next), '--dry-run'))[0], 0, 'share - it is taken');
 
 for my $args ([qw/ tone /], [qw/ tone on /], [qw/ tone ab x /],
     [qw/ tone paused /], [qw/ tone rollout /],
@@ -131,6 +137,29 @@ is(decode_json($out)->{note}, 'p95 over 3 s', 'pause - note');
 is($rc, 0, 'pause - again');
 ($rc, $out) = expctl('resume', 'tone');
 like($out, qr/\Atone: paused -> ab, exposure 20 %, phase 1/, 'resume');
+
+($rc, $out) = expctl('stage', 'tone', 'ab', '--exposure', '20%', '-o', 'csv');
+like($out, qr/\A,BEFORE,AFTER,\ncontrol,0.1,0.1,\n/,
+    'csv - rows where nothing changes');
+
+($rc, $out) = expctl('pause', '--all', '-o', 'csv');
+is($out, "NAME,BEFORE,AFTER,PHASE\ntone,ab,paused,1\n", 'pause --all - csv');
+($rc, $out) = expctl('pause', '--all', '-o', 'csv');
+is($out, "NAME,BEFORE,AFTER,PHASE\n", 'pause --all - csv of nothing');
+expctl('resume', 'tone');
+
+($rc, $out) = expctl('pause', '--all', '-o', 'json');
+like(decode_json($out)->{registry}, qr/^\d+$/, 'pause --all - registry');
+($rc, $out) = expctl('rollback', '--all', '--dry-run', '-o', 'json');
+is(decode_json($out)->{registry}, undef, 'rollback --all, dry run - null');
+ok(exists decode_json($out)->{registry}, 'rollback --all - registry');
+expctl('resume', 'tone');
+
+for my $args ([qw/ -f - -f - /], [qw/ -f - - /]) {
+    ($rc, $out, $err) = expctl('apply', @$args);
+    is($rc, 2, "apply @$args - exit status");
+    like($err, qr/stdin \(-\) can be read only once/, "apply @$args - told");
+}
 ($rc, $out, $err) = expctl('resume', 'tone');
 is("$rc $err", "1 expctl: tone is ab, there is nothing to resume\n",
     'resume - not paused');
@@ -175,6 +204,8 @@ expctl('apply', '-f', document('other', '"layer":"chat"'));
 is($rc, 1, 'overlap - exit status');
 is($err =~ s/\n.*//sr, "expctl: other wants [0, 1) of layer 'chat', "
     . 'tone holds [0, 1); free: none', 'overlap - told');
+like($err, qr/^next: expctl stage tone off, or give other another "layer"$/m,
+    'overlap - what to type where nothing is free');
 
 expctl('stage', 'tone', 'off');
 expctl('apply', '-f', document('tone',
@@ -182,6 +213,8 @@ expctl('apply', '-f', document('tone',
 expctl('stage', 'tone', 'ab');
 ($rc, $out, $err) = expctl('stage', 'other', 'ab');
 like($err, qr/free: \[0\.4, 1\)/, 'overlap - free ranges');
+like($err, qr/^next: give other a free "range" in "layer"/m,
+    'overlap - what to type');
 
 expctl('apply', '-f', document('other',
     '"layer":{"name":"chat","range":[0.4,1]}'));
@@ -199,6 +232,8 @@ expctl('apply', '-f', document('third', '"layer":"elsewhere"'));
 ($rc, $out, $err) = expctl('stage', 'third', 'ab');
 is($rc, 1, 'conflict - exit status');
 like($err, qr/other|tone/, 'conflict - names it');
+like($err, qr/^next: give both one "layer", each with a "range" of its own/m,
+    'conflict - what to type');
 
 ($rc, $out, $err) = expctl('apply', '-f', document('fourth',
     '"layer":"elsewhere","stage":{"name":"ab"}'));
@@ -233,6 +268,76 @@ is(scalar(() = $out =~ /paused -> rolled_back/g), 2, 'rollback --all');
 is($rc, 2, 'all and one');
 ($rc) = expctl('resume', '--all');
 is($rc, 2, 'resume has no --all');
+
+# a batch is checked as it will be, not one document beside what was
+
+sub batch {
+    my (%more) = @_;
+
+    mkdir "$dir/batch";
+    spew("$dir/batch/$_.json", slurp(document($_, $more{$_}))) for keys %more;
+
+    return expctl('apply', '-f', "$dir/batch", '--new-phase');
+}
+
+my $ab = '"stage":{"name":"ab"}';
+
+$ENV{EXPCTL_REGISTRY} = "$dir/batches";
+init_registry();
+
+batch(left => qq("layer":{"name":"swap","range":[0,0.4]},$ab),
+    right => qq("layer":{"name":"swap","range":[0.4,1]},$ab));
+($rc, $out, $err) = batch(
+    left => qq("layer":{"name":"swap","range":[0.6,1]},$ab),
+    right => qq("layer":{"name":"swap","range":[0,0.6]},$ab));
+is("$rc $err", '0 ', 'batch - ranges swapped');
+
+spew("$dir/batch/$_.json", slurp("$dir/batch/$_.json") =~ s/X-Id/X-User/r)
+    for qw/ left right /;
+($rc, $out, $err) = expctl('apply', '-f', "$dir/batch", '--new-phase');
+is("$rc $err", '0 ', 'batch - another unit');
+
+($rc, $out, $err) = batch(
+    left => qq("layer":{"name":"swap","range":[0.5,1]},$ab),
+    right => qq("layer":{"name":"swap","range":[0,0.6]},$ab));
+is($rc, 1, 'batch - overlap within it');
+
+($rc, $out, $err) = expctl('apply', '-f', document('twice'),
+    document('TWICE'));
+is($rc, 2, 'batch - names that are equal within it');
+
+# a document that cannot be read holds up nobody
+
+$ENV{EXPCTL_REGISTRY} = "$dir/damaged";
+init_registry();
+expctl('apply', '-f', document('bad', qq("description":"to be damaged",)
+    . qq("layer":"one",$ab)), document('fine', '"layer":"two"'));
+my $data = "$dir/damaged/registry/data.mdb";
+spew($data, slurp($data) =~ s/"description":"to be/!description":"to be/gr);
+
+($rc, $out, $err) = expctl('stage', 'fine', 'ab');
+is($rc, 0, 'unreadable - stage of another');
+like($err, qr/'bad' is left out: .*is not JSON/, 'unreadable - named');
+($rc, $out, $err) = expctl('apply', '-f', spew('more.json',
+    qq({"name":"more","unit":"header:X","layer":"three","steps":["three"],)
+    . qq($ab,"variants":[{"name":"a"},{"name":"b"}]})));
+is($rc, 0, 'unreadable - apply of another');
+like($out, qr/^more: created/, 'unreadable - applied');
+
+# the memory that a batch takes grows with it, not with its square
+
+$ENV{EXPCTL_REGISTRY} = "$dir/large";
+init_registry();
+mkdir "$dir/large.docs";
+spew("$dir/large.docs/e$_.json", qq({"name":"e$_","unit":"header:X",)
+    . qq("layer":"l$_","steps":["s$_"],$ab,"variants":[{"name":"a"},)
+    . qq({"name":"b","overrides":{"s$_":{"system":") . 'x' x 10000
+    . qq("}}}]})) for 1 .. 200;
+
+my $limited = 'ulimit -v 300000; exec "$0" apply -f "$1"';
+my $bin = $ENV{EXPCTL} || 'build/expctl';
+my @lines = split /\n/, qx(sh -c '$limited' $bin $dir/large.docs 2>&1);
+is("$? " . @lines, '0 400', 'a large batch') or diag($lines[0]);
 
 done_testing();
 

@@ -46,6 +46,16 @@ is(join('|', run('validate .')), "0|./help.json: ok\n"
 
 is(join('|', run('validate -', slurp('tone.json'))), "0|-: ok\n|", 'stdin');
 
+is(join('|', run('validate -o json tone.json help.json')),
+    '0|{"file":"tone.json","ok":true}' . "\n"
+    . '{"file":"help.json","ok":true}' . "\n|", 'good documents, json');
+
+is((run('validate -o csv tone.json ../refused/required.json'))[1],
+    "FILE,OK\ntone.json,true\n../refused/required.json,false\n", 'csv');
+
+like((run('validate - -', slurp('tone.json')))[2], qr/read only once/,
+    'stdin twice');
+
 # JSON
 
 chdir "$docs/refused" or die;
@@ -158,7 +168,8 @@ sub taken {
     my ($rc, $out, $err) = run('validate -o json doc.json');
 
     if (!defined $expected) {
-        is("$rc $out$err", '0 ', "$name - taken");
+        is("$rc $out$err", '0 {"file":"doc.json","ok":true}' . "\n",
+            "$name - taken");
         return;
     }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -32,6 +33,23 @@
 
 static char          path[128];
 static nxe_arena_t  *arena;
+
+/* The next fsync()s that fail, and of what: publishing calls this one. */
+static int           fsync_fails;
+static int           fsync_errno;
+
+
+int
+fsync(int fd)
+{
+    if (fsync_fails > 0) {
+        fsync_fails--;
+        errno = fsync_errno;
+        return -1;
+    }
+
+    return fdatasync(fd);
+}
 
 
 static void
@@ -549,6 +567,109 @@ test_publish(void **state)
 }
 
 
+/* The names in serving/, sorted, in one line. */
+
+static void
+serving_is(const char *expected)
+{
+    char  cmd[512];
+
+    snprintf(cmd, sizeof(cmd), "test \"$(cd %s/serving && ls -A | "
+             "LC_ALL=C sort | tr '\\n' ' ')\" = '%s'", path, expected);
+
+    if (system(cmd) != 0) {
+        snprintf(cmd, sizeof(cmd), "ls -A %s/serving >&2", path);
+        (void) !system(cmd);
+        fail_msg("expected: %s", expected);
+    }
+}
+
+
+static uint64_t
+put_and_publish(nxe_registry_t *reg, const char *name, nxe_status_t expected)
+{
+    nxe_error_t      err;
+    nxe_published_t  done;
+
+    put_one(reg, name, 0);
+    assert_int_equal(nxe_registry_publish(reg, &done, &err), expected);
+
+    return expected == NXE_OK ? done.txn : 0;
+}
+
+
+/* A full disk: room is made of what is not in force, then one more try. */
+
+static void
+test_publish_full(void **state)
+{
+    char             expected[128];
+    uint64_t         a, b, c;
+    nxe_registry_t  *reg;
+
+    (void) state;
+
+    reg = open_registry(1);
+    a = put_and_publish(reg, "a", NXE_OK);
+    b = put_and_publish(reg, "b", NXE_OK);
+
+    /* nothing that room would help: both stay, and no half of a third */
+
+    fsync_errno = EROFS;
+    fsync_fails = 1;
+    put_and_publish(reg, "c", NXE_IO);
+    snprintf(expected, sizeof(expected), "%d.mdb %d.mdb current generation ",
+             (int) a, (int) b);
+    serving_is(expected);
+
+    fsync_errno = ENOSPC;
+    fsync_fails = 2;
+    put_and_publish(reg, "d", NXE_IO);
+    snprintf(expected, sizeof(expected), "%d.mdb current generation ",
+             (int) b);
+    serving_is(expected);
+
+    fsync_errno = EIO;
+    fsync_fails = 1;
+    c = put_and_publish(reg, "e", NXE_OK);
+    snprintf(expected, sizeof(expected), "%d.mdb %d.mdb current generation ",
+             (int) b, (int) c);
+    serving_is(expected);
+
+    nxe_registry_close(reg);
+}
+
+
+/* What only looks like a copy is nobody's to remove, nor the newest one. */
+
+static void
+test_publish_names(void **state)
+{
+    char             expected[128];
+    uint64_t         a, b;
+    nxe_registry_t  *reg;
+
+    (void) state;
+
+    shell("cd %s/serving && touch -- -5.mdb 01.mdb 1.mdb 1.mdb.x", path);
+
+    reg = open_registry(1);
+    a = put_and_publish(reg, "a", NXE_OK);
+    b = put_and_publish(reg, "b", NXE_OK);
+    snprintf(expected, sizeof(expected), "-5.mdb 01.mdb 1.mdb.x %d.mdb "
+             "%d.mdb current generation ", (int) a, (int) b);
+    serving_is(expected);
+    nxe_registry_close(reg);
+
+    assert_int_equal(nxe_serving_number("813.mdb"), 813);
+    assert_true(nxe_serving_number("18446744073709551615.mdb") == UINT64_MAX);
+    assert_int_equal(nxe_serving_number("18446744073709551616.mdb"), 0);
+    assert_int_equal(nxe_serving_number(" 7.mdb"), 0);
+    assert_int_equal(nxe_serving_number("0.mdb"), 0);
+    assert_int_equal(nxe_serving_number(".mdb"), 0);
+}
+
+
 /* One document in the registry that cannot be read does not hold up others. */
 
 static void
@@ -725,6 +846,23 @@ test_refused(void **state)
           " ln -s x %s/registry/data.mdb", path, path, path);
     refused("is a symbolic link");
     shell("mv %s/registry/x %s/registry/data.mdb", path, path);
+
+    shell("echo k >%s/keys && chmod 0620 %s/keys", path, path);
+    refused("keys' can be written by group or others");
+    shell("chmod 0600 %s/keys && mv %s/keys %s/k && ln -s k %s/keys", path,
+          path, path, path);
+    refused("keys' is a symbolic link");
+    shell("rm %s/keys", path);
+
+    shell("echo 1 >%s/serving/1.mdb && chmod 0646 %s/serving/1.mdb", path,
+          path);
+    refused("1.mdb' can be written by group or others");
+    shell("rm %s/serving/1.mdb && ln -s /etc/passwd %s/serving/current",
+          path, path);
+    refused("current' is a symbolic link");
+    shell("rm %s/serving/current && mkdir %s/serving/generation", path, path);
+    refused("generation' is no file");
+    shell("rmdir %s/serving/generation", path);
 
     shell("mv %s %s.real && ln -s %s.real %s", path, path, path, path);
     refused("is a symbolic link");
@@ -913,7 +1051,9 @@ test_phases(void **state)
         { "off", "2026-11-07T00:00:00Z", 0 },
         { "doc", "2026-11-08T00:00:00Z", 0 },       /* 4, for phase 2 */
         { "ab", "2026-11-09T00:00:00Z", 0 },
-        { "doc", "2026-11-10T00:00:00Z", 1 }        /* 5, phase 3 */
+        { "doc", "2026-11-10T00:00:00Z", 1 },       /* 5, phase 3 */
+        { "paused", "2026-11-11T00:00:00Z", 0 },
+        { "doc", "2026-11-12T00:00:00Z", 1 }        /* 6, phase 4 */
     };
 
     static const struct {
@@ -924,7 +1064,8 @@ test_phases(void **state)
     } expected[] = {
         { "2026-11-03T00:00:00Z", "2026-11-07T00:00:00Z", 3, NXE_STAGE_AB },
         { "2026-11-09T00:00:00Z", "2026-11-10T00:00:00Z", 4, NXE_STAGE_AB },
-        { "2026-11-10T00:00:00Z", "", 5, NXE_STAGE_AB }
+        { "2026-11-10T00:00:00Z", "2026-11-12T00:00:00Z", 5, NXE_STAGE_AB },
+        { "2026-11-12T00:00:00Z", "", 6, NXE_STAGE_AB }
     };
 
     (void) state;
@@ -963,7 +1104,7 @@ test_phases(void **state)
                                          &n, &err), NXE_OK);
     nxe_registry_end(txn);
 
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 4);
 
     for (i = 0; i < n; i++) {
         snprintf(text, sizeof(text), "\"r%llu\"",
@@ -977,7 +1118,7 @@ test_phases(void **state)
         assert_non_null(strstr(phases[i].document.data, text));
     }
 
-    assert_int_equal(verify(reg), 13);
+    assert_int_equal(verify(reg), 16);
     nxe_registry_close(reg);
 }
 
@@ -994,6 +1135,8 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_killed_writer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_publish, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_publish_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_publish_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_publish_bad_document, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_chain, setup, teardown),

@@ -13,6 +13,7 @@
 #include <nxe/serving.h>
 
 
+#define WORD "\",\"word\":\"0123456789abcdef\""
 #define HEAD   "a1b2c3d4e5f60718"
 #define FLIPS  200
 
@@ -429,7 +430,7 @@ test_foreign(void **state)
     rewrite("current", line,
             (size_t) snprintf(line, sizeof(line), "{\"format\":1,\"file\":"
                               "\"9.mdb\",\"size\":8192,\"sha256\":\"%s\","
-                              "\"txn\":9,\"head\":\"" HEAD "\"}\n", hex));
+                              "\"txn\":9,\"head\":\"" HEAD WORD "}\n", hex));
 
     assert_int_equal(open_copy(&serving, &err), NXE_INVALID);
 }
@@ -455,40 +456,40 @@ test_current(void **state)
         { "[]", NXE_INVALID, "no object" },
         { "{}", NXE_INVALID, "nothing in it" },
         { "{\"format\":1,\"file\":\"8.mdb\",\"size\":1,\"sha256\":\"" MD
-          "\",\"txn\":8,\"head\":\"" HEAD "\"}\n", NXE_OK, "whole" },
+          "\",\"txn\":8,\"head\":\"" HEAD WORD "}\n", NXE_OK, "whole" },
         { "{\"format\":1,\"file\":\"8.mdb\",\"size\":1,\"sha256\":\"" MD
-          "\",\"txn\":8,\"head\":\"" HEAD "\",\"new\":1}\n", NXE_OK,
+          "\",\"txn\":8,\"head\":\"" HEAD WORD ",\"new\":1}\n", NXE_OK,
           "members are only ever added" },
         { "{\"format\":2,\"file\":\"8.mdb\",\"size\":1,\"sha256\":\"" MD
-          "\",\"txn\":8,\"head\":\"" HEAD "\"}\n", NXE_INVALID,
+          "\",\"txn\":8,\"head\":\"" HEAD WORD "}\n", NXE_INVALID,
           "a newer format" },
         { "{\"format\":1,\"file\":\"8.mdb\",\"size\":0,\"sha256\":\"" MD
-          "\",\"txn\":8,\"head\":\"" HEAD "\"}\n", NXE_INVALID,
+          "\",\"txn\":8,\"head\":\"" HEAD WORD "}\n", NXE_INVALID,
           "an empty copy" },
         { "{\"format\":1,\"file\":\"../8.mdb\",\"size\":1,\"sha256\":\"" MD
-          "\",\"txn\":8,\"head\":\"" HEAD "\"}\n", NXE_INVALID,
+          "\",\"txn\":8,\"head\":\"" HEAD WORD "}\n", NXE_INVALID,
           "a file elsewhere" },
         { "{\"format\":1,\"file\":\".new.mdb\",\"size\":1,\"sha256\":\"" MD
-          "\",\"txn\":8,\"head\":\"" HEAD "\"}\n", NXE_INVALID,
+          "\",\"txn\":8,\"head\":\"" HEAD WORD "}\n", NXE_INVALID,
           "a file that is not done" },
         { "{\"format\":1,\"file\":\"0123456789012345678901234567.mdb\","
           "\"size\":1,\"sha256\":\"" MD "\",\"txn\":8,\"head\":\"" HEAD
-          "\"}\n", NXE_INVALID, "a file name that is too long" },
+          WORD "}\n", NXE_INVALID, "a file name that is too long" },
         { "{\"format\":1,\"file\":\"8.mdb\",\"size\":-1,\"sha256\":\"" MD
-          "\",\"txn\":8,\"head\":\"" HEAD "\"}\n", NXE_INVALID,
+          "\",\"txn\":8,\"head\":\"" HEAD WORD "}\n", NXE_INVALID,
           "a negative size" },
         { "{\"format\":1,\"file\":\"8.mdb\",\"size\":1,\"sha256\":\"00\","
-          "\"txn\":8,\"head\":\"" HEAD "\"}\n", NXE_INVALID,
+          "\"txn\":8,\"head\":\"" HEAD WORD "}\n", NXE_INVALID,
           "a short hash" },
         { "{\"format\":1,\"file\":\"8.mdb\",\"size\":1,\"sha256\":\"" MD
-          "\",\"txn\":8,\"head\":\"a1b2\"}\n", NXE_INVALID, "a short head" },
+          "\",\"txn\":8,\"head\":\"a1b2" WORD "}\n", NXE_INVALID, "a short head" },
         { "{\"format\":1,\"file\":\"8.mdb\",\"size\":1,\"sha256\":\"" MD
           "\",\"txn\":8,\"head\":\"\\\",\\\"x\\\":\\\"12345\"}\n",
           NXE_INVALID, "a head that would leave its quotes in the log" },
         { "{\"format\":1,\"file\":\"8.mdb\",\"size\":1,\"sha256\":\"" MD
-          "\",\"head\":\"" HEAD "\"}\n", NXE_INVALID, "no transaction" },
+          "\",\"head\":\"" HEAD WORD "}\n", NXE_INVALID, "no transaction" },
         { "{\"format\":1,\"file\":\"8.mdb\",\"size\":1,\"sha256\":\"" MD
-          "\",\"txn\":8,\"head\":\"" HEAD "\"", NXE_INVALID, "cut short" },
+          "\",\"txn\":8,\"head\":\"" HEAD WORD, NXE_INVALID, "cut short" },
     };
 
     (void) state;
@@ -670,7 +671,7 @@ test_refused(void **state)
 
     (void) state;
 
-    assert_int_equal(nxe_publish_begin("/nonexistent", (gid_t) -1, &p, &err),
+    assert_int_equal(nxe_publish_begin(path_of("none"), (gid_t) -1, &p, &err),
                      NXE_IO);
 
     rewrite("file", "x", 1);

@@ -542,7 +542,9 @@ static void
 test_live(void **state)
 {
     size_t             i;
-    char               name[16], range[64];
+    char               name[16], range[64], last;
+    unsigned           more, shown;
+    const char        *text;
     nxe_refusal_t      refusal;
     const nxe_doc_t   *others[NXE_LAYER_LIVE_MAX];
 
@@ -575,6 +577,30 @@ test_live(void **state)
         in_layer("x", "l", "[0.2,0.3]", "\"top_p\":0.5"), others, 1,
         &refusal), NXE_CONFLICT);
     assert_non_null(strstr(refusal.text, "free: none"));
+
+    /* ranges that do not fit are counted, none is cut */
+    for (i = 0; i < 40; i++) {
+        snprintf(name, sizeof(name), "e%zu", i);
+        snprintf(range, sizeof(range), "[%.9f,%.9f]",
+                 (double) i / 50 + 0.000000001, (double) i / 50 + 0.012345678);
+        others[i] = in_layer(name, "l", range, "\"top_p\":0.5");
+    }
+
+    assert_int_equal(nxe_transition_live(
+        in_layer("x", "l", "[0,1]", "\"top_p\":0.5"), others, 40, &refusal),
+        NXE_CONFLICT);
+
+    text = strrchr(refusal.text, ')');
+    assert_int_equal(sscanf(text, ") and %u mor%c", &more, &last), 2);
+    assert_int_equal(last, 'e');
+
+    for (text = strstr(refusal.text, "free:"), shown = 0;
+         (text = strchr(text, ')')) != NULL; text++)
+    {
+        shown++;
+    }
+
+    assert_int_equal(shown + more, 41);
 
     for (i = 0; i < NXE_LAYER_LIVE_MAX; i++) {
         snprintf(name, sizeof(name), "e%zu", i);
