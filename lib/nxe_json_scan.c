@@ -1,5 +1,9 @@
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include <nxe/json.h>
 
 
@@ -661,8 +665,9 @@ nxe_scan_literal(nxe_scan_t *s, const char *word)
 
 
 /*
- * Passes the bytes of a string that need no look of their own: eight at a
- * time, those that are ASCII, no control, no quote and no backslash.
+ * Passes the bytes of a string that need no look of their own: those that are
+ * ASCII, no control, no quote and no backslash.  Sixteen at a time with SSE2,
+ * which every x86-64 has, then eight, then one.
  */
 
 static const unsigned char *
@@ -671,6 +676,29 @@ nxe_scan_plain(const unsigned char *p, const unsigned char *end)
     uint64_t               v, q, b, special;
     static const uint64_t  ones = 0x0101010101010101u;
     static const uint64_t  highs = 0x8080808080808080u;
+
+#if defined(__SSE2__)
+
+    int      mask;
+    __m128i  x;
+
+    for ( /* void */ ; end - p >= 16; p += 16) {
+        x = _mm_loadu_si128((const __m128i *) (const void *) p);
+
+        /* as signed bytes, those from 0x80 on are below 0x20 too */
+
+        mask = _mm_movemask_epi8(
+                   _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)),
+                       _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
+                                    _mm_cmpeq_epi8(x,
+                                                   _mm_set1_epi8('\\')))));
+
+        if (mask != 0) {
+            return p + __builtin_ctz((unsigned) mask);
+        }
+    }
+
+#endif
 
     while (end - p >= 8) {
         memcpy(&v, p, 8);
