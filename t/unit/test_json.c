@@ -434,6 +434,57 @@ test_spans(void **state)
 }
 
 
+/*
+ * Every byte at every place of a long string: what is passed many bytes at a
+ * time must stop where what is passed one by one does.
+ */
+
+static void
+test_every_byte(void **state)
+{
+    int                byte;
+    char               in[52];
+    size_t             at;
+    nxe_str_t          s;
+    nxe_text_t         text;
+    nxe_json_cause_t   cause;
+    nxe_json_result_t  whole, bytes;
+
+    (void) state;
+
+    for (at = 1; at < 50; at++) {
+        for (byte = 0; byte < 256; byte++) {
+
+            memset(in, 'a', sizeof(in));
+            in[0] = '"';
+            in[sizeof(in) - 1] = '"';
+            in[at] = (char) byte;
+
+            s.data = in;
+            s.len = sizeof(in);
+
+            text = unit_cut(s, UNIT_WHOLE);
+            cause = nxe_json_scan(&text, NULL, 0, &whole);
+            unit_cut_free(&text);
+
+            text = unit_cut(s, UNIT_BYTES);
+            (void) nxe_json_scan(&text, NULL, 0, &bytes);
+            unit_cut_free(&text);
+
+            assert_int_equal(cause, bytes.cause);
+            assert_int_equal(whole.offset, bytes.offset);
+
+            if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
+                assert_int_equal(cause, NXE_JSON_OK);
+
+            } else {
+                assert_int_not_equal(cause, NXE_JSON_OK);
+            }
+        }
+    }
+}
+
+
 /* 32 levels is the deepest that a pointer can name. */
 
 static void
@@ -765,6 +816,7 @@ main(void)
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_every_byte),
         cmocka_unit_test(test_deep_target),
         cmocka_unit_test(test_pointer),
         cmocka_unit_test(test_unescape),
