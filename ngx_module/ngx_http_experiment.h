@@ -103,7 +103,6 @@ typedef struct {
     ngx_str_t                       *p;            /* each variant's, as text */
     unsigned                         error:1;
     unsigned                         routes:1;     /* some variant routes */
-    unsigned                         logged:1;
 } ngx_http_experiment_handle_t;
 
 
@@ -224,7 +223,6 @@ typedef struct {
 
     unsigned                         assigned:1;   /* entries are there */
     unsigned                         frozen:1;     /* the handler has run */
-    unsigned                         reading:1;
     unsigned                         readable:1;   /* json: may come yet */
     unsigned                         scanned:1;
     unsigned                         last:1;       /* last buffer seen */
