@@ -21,6 +21,7 @@ $e->upstream(reply => sub { return { body => '{}' } });
 # before init
 
 my ($rc, $out) = $e->expctl('doctor', '--nginx', "$dir/none");
+$out = unbroken($out);
 is($rc, 1, 'no registry - FAIL');
 like($out, qr/^registry  FAIL  .*\n                next: expctl init/m,
     'no registry - what to do');
@@ -72,8 +73,16 @@ http {
 }
 EOC
 
-# The harness has a location that binds a name of nobody.  Lines that were
-# broken to fit are put together again.
+# Lines that were broken to fit, as they are with a long folder, are put
+# together again.
+
+sub unbroken {
+    my ($said) = @_;
+
+    return $said =~ s/\n {16}(?: {6})?(?=\S)(?!next:)/ /gr;
+}
+
+# The harness has a location that binds a name of nobody.
 
 sub doctor {
     my ($text, @options) = @_;
@@ -81,8 +90,7 @@ sub doctor {
     $e->conf($text);
     my ($code, $said) = $e->expctl('doctor', '--nginx', Edge::nginx_bin(),
                                    '--conf', "$dir/nginx.conf", @options);
-    $said =~ s/\n {16}(?: {6})?(?=\S)(?!next:)/ /g;
-    return "$code " . $said =~ s/\Q$dir\E/DIR/gr;
+    return "$code " . unbroken($said) =~ s/\Q$dir\E/DIR/gr;
 }
 
 sub check {
