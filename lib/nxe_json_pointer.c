@@ -66,10 +66,20 @@ nxe_json_child(nxe_json_node_t *parent, nxe_str_t name, const nxe_mem_t *mem)
 
     n->name = name;
     n->index = nxe_pointer_index(name);
+    n->parent = parent;
     n->next = parent->child;
     parent->child = n;
 
     return n;
+}
+
+
+void
+nxe_json_edit(nxe_json_node_t *node)
+{
+    for ( /* void */ ; node != NULL; node = node->parent) {
+        node->edit = 1;
+    }
 }
 
 

@@ -23,7 +23,7 @@ typedef enum {
     NXE_JSON_UTF8,          /* not UTF-8, a byte order mark, a NUL byte */
     NXE_JSON_ROOT,          /* the root is no object, and had to be one */
     NXE_JSON_DEEP,          /* nested deeper than NXE_JSON_DEPTH */
-    NXE_JSON_DUPLICATE      /* a member asked for occurs twice */
+    NXE_JSON_DUPLICATE      /* a member to be edited occurs twice */
 } nxe_json_cause_t;
 
 typedef enum {
@@ -56,12 +56,19 @@ struct nxe_json_node_s {
     uint32_t            index;      /* name as an array index, or no index */
     nxe_json_node_t    *child;
     nxe_json_node_t    *next;       /* sibling */
+    nxe_json_node_t    *parent;
+    unsigned            edit:1;     /* it, or something in it, is edited: if
+                                       it occurs twice, NXE_JSON_DUPLICATE;
+                                       else it, and what is in it, counts as
+                                       not there */
 
     /* results */
+    unsigned            twice:1;
+    unsigned            nonempty:1; /* containers: has a member or element */
     nxe_json_type_t     type;
+    uint32_t            count;      /* of an array's elements */
     nxe_span_t          key;        /* with its quotes; empty in arrays */
     nxe_span_t          value;
-    unsigned            nonempty:1; /* containers: has a member or element */
 };
 
 #define NXE_JSON_NO_INDEX  UINT32_MAX
@@ -82,6 +89,9 @@ nxe_status_t nxe_json_target(nxe_json_node_t *root, nxe_str_t pointer,
 nxe_json_node_t *nxe_json_child(nxe_json_node_t *parent, nxe_str_t name,
     const nxe_mem_t *mem);
 
+/* Marks a node and those above it as edited. */
+void nxe_json_edit(nxe_json_node_t *node);
+
 /* NXE_OK if s is a pointer that nxe_json_target() takes, else NXE_INVALID. */
 nxe_status_t nxe_json_pointer_check(nxe_str_t s);
 
@@ -97,9 +107,26 @@ typedef struct {
     nxe_json_cause_t    cause;
     size_t              offset;     /* of the byte at which the scan gave up */
     const char         *expected;   /* static text, "a value"; NULL if OK */
+    unsigned            ambiguous:1;    /* nxe_json_scan_members() */
 } nxe_json_result_t;
 
 #define NXE_JSON_ROOT_OBJECT  0x1   /* NXE_JSON_ROOT unless it is an object */
+
+/*
+ * What the scan may use of the processor; nothing of it: what every one of
+ * the architecture has.  The answer is the same.
+ */
+#define NXE_JSON_PORTABLE     0x10
+#define NXE_JSON_AVX2         0x20
+#define NXE_JSON_AVX512       0x30
+#define NXE_JSON_CPU          0xf0
+
+/*
+ * The flag of an implementation by name ("portable", "sse2", "neon", "avx2",
+ * "avx512"), or, where name is NULL, of the fastest one here.  NXE_DECLINED:
+ * there is none of that name, or this processor cannot run it.
+ */
+nxe_status_t nxe_json_cpu(const char *name, unsigned *flag);
 
 /*
  * The pass.  root may be NULL (validate only).  The cause is also the return
@@ -108,6 +135,17 @@ typedef struct {
  */
 nxe_json_cause_t nxe_json_scan(const nxe_text_t *text, nxe_json_node_t *root,
     unsigned flags, nxe_json_result_t *result);
+
+/*
+ * The same, and result->ambiguous is 1 if any member occurs twice in its
+ * object, at any depth, targets or not.  mem is used for escaped names and
+ * for objects of many members, at most 2 MB and the length of the text.  It
+ * is also 1 where that cannot be told: no memory, or more than 65,536 members
+ * in large objects.
+ */
+nxe_json_cause_t nxe_json_scan_members(const nxe_text_t *text,
+    nxe_json_node_t *root, unsigned flags, const nxe_mem_t *mem,
+    nxe_json_result_t *result);
 
 /* The word of a cause in the log: "malformed", "utf8", ...; "" for OK. */
 const char *nxe_json_cause_name(nxe_json_cause_t cause);

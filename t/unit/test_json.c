@@ -232,6 +232,7 @@ targets(nxe_json_node_t *root, nxe_json_node_t *node[4])
     for (i = 0; i < 4; i++) {
         assert_int_equal(nxe_json_target(root, nxe_str_of(pointers[i]),
                                          unit_mem, &node[i]), NXE_OK);
+        nxe_json_edit(node[i]);
     }
 }
 
