@@ -54,7 +54,7 @@ expctl: $B/expctl
 MODULE_SRC = config $(wildcard ngx_module/*.[ch]) $(LIB_SRC) $(HEADERS)
 
 $(MODULE): $(MODULE_SRC) t/tools/build-module | $(if $(NGX_SRC),,$(NGX_BIN))
-	t/tools/build-module $B "$(NGX_SRC)" "$(CC)"
+	+t/tools/build-module $B "$(NGX_SRC)" "$(CC)"
 
 $(NGX_BIN): | t/tools/get-nginx
 	t/tools/get-nginx $(NGX_DEB)

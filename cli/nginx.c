@@ -190,7 +190,7 @@ look_version(const cli_t *cli, const char *conf, const char *prefix,
     nginx_t *nginx, nxe_error_t *err)
 {
     int           code;
-    char         *argv[3];
+    char         *argv[3], *whole;
     nxe_buf_t     out, said;
     const char   *file;
     nxe_status_t  rc;
@@ -231,7 +231,12 @@ look_version(const cli_t *cli, const char *conf, const char *prefix,
         prefix = value_of(cli, said.data, "--prefix=", "/usr/local/nginx");
     }
 
-    nginx->prefix = cli_format(cli, "%s/", prefix);
+    /* as the paths of a configuration are compared: no "./", no "//" */
+
+    whole = realpath(prefix, NULL);
+    nginx->prefix = cli_format(cli, "%s/", whole != NULL ? whole : prefix);
+    free(whole);
+
 
     file = conf != NULL ? conf
            : value_of(cli, said.data, "--conf-path=", "conf/nginx.conf");

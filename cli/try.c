@@ -8,6 +8,30 @@
 /* What the scan has to look for, as in the module: every arm's parameters. */
 
 static nxe_status_t
+add_ops(try_t *t)
+{
+    uint32_t                v, i;
+    nxe_json_node_t        *node;
+    const nxe_effective_t  *eff;
+
+    for (v = 0; v < t->doc->nvariants; v++) {
+        eff = &t->doc->effective[v * t->doc->nsteps + t->a.step];
+
+        for (i = 0; i < eff->nops; i++) {
+            if (nxe_places_op(&t->places, eff->ops[i]->path, t->cli->mem,
+                              &node)
+                != NXE_OK)
+            {
+                return NXE_NOMEM;
+            }
+        }
+    }
+
+    return NXE_OK;
+}
+
+
+static nxe_status_t
 add_pointers(try_t *t)
 {
     uint32_t             i, n;
@@ -67,8 +91,9 @@ scan(try_t *t)
     if (nxe_places_model(&t->places, t->cli->mem) != NXE_OK
         || add_pointers(t) != NXE_OK
         || (t->a.step != NXE_NONE
-            && nxe_places_params(&t->places, t->doc->steps[t->a.step].params,
-                                 t->cli->mem) != NXE_OK))
+            && (nxe_places_params(&t->places, t->doc->steps[t->a.step].params,
+                                  t->cli->mem) != NXE_OK
+                || add_ops(t) != NXE_OK)))
     {
         return NXE_NOMEM;
     }
@@ -110,7 +135,7 @@ wants_body(const try_t *t)
         }
     }
 
-    return 0;
+    return t->effective->nops != 0;
 }
 
 
@@ -183,11 +208,26 @@ add_edit(try_t *t, const char *name, nxe_code_t code)
 }
 
 
+/* What stood at a place that an edit changed. */
+
+static void
+add_old(const try_t *t, try_edit_t *e, const nxe_json_node_t *node)
+{
+    if (e->code == NXE_CODE_APPLIED && node != NULL
+        && node->type != NXE_JSON_NONE && e->nold < 2)
+    {
+        e->old[e->nold++] = (nxe_str_t) {
+            t->seg.data + node->value.start,
+            node->value.end - node->value.start };
+    }
+}
+
+
 static nxe_status_t
 plan_param(try_t *t, nxe_param_t param)
 {
-    size_t                 i, first;
-    try_edit_t                *e;
+    int                    in_front;
+    try_edit_t            *e;
     nxe_str_t              bytes;
     nxe_status_t           rc;
     const nxe_override_t  *o;
@@ -203,10 +243,9 @@ plan_param(try_t *t, nxe_param_t param)
 
     bytes.data = t->doc->bytes + o->value.offset;
     bytes.len = o->value.len;
-    first = t->nsplices;
 
     rc = nxe_places_plan(&t->places, &t->text, param, bytes, o->if_absent,
-                         t->cli->mem, t->splices, &t->nsplices, &e->code);
+                         t->cli->mem, &e->code);
     if (rc != NXE_OK) {
         return rc;
     }
@@ -219,13 +258,59 @@ plan_param(try_t *t, nxe_param_t param)
         e->value = bytes;
     }
 
-    for (i = first; i < t->nsplices; i++) {
-        if (t->splices[i].end > t->splices[i].start) {
-            e->old[e->nold++] = (nxe_str_t) {
-                t->seg.data + t->splices[i].start,
-                t->splices[i].end - t->splices[i].start };
-        }
+    /* a message in front replaces nothing */
+
+    in_front = t->places.at[NXE_AT_MESSAGES] != NULL && param == NXE_SYSTEM
+               && t->places.at[NXE_AT_MESSAGES]->mark != NULL;
+
+    add_old(t, e, in_front ? NULL : t->places.at[param]);
+
+    if (param == NXE_MAX_TOKENS) {
+        add_old(t, e, t->places.at[NXE_AT_COMPLETION]);
     }
+
+    return NXE_OK;
+}
+
+
+static nxe_status_t
+plan_op(try_t *t, const nxe_body_op_t *op)
+{
+    try_edit_t       *e;
+    nxe_str_t         bytes;
+    nxe_status_t      rc;
+    nxe_json_node_t  *node;
+
+    e = add_edit(t, cli_format(t->cli, "body:%s", cli_safe(t->cli, op->path)),
+                 t->bypass != NULL ? NXE_CODE_BYPASSED : NXE_CODE_NOT_SENT);
+
+    if (!t->scanned) {
+        return NXE_OK;
+    }
+
+    rc = nxe_places_op(&t->places, op->path, t->cli->mem, &node);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    bytes.data = t->doc->bytes + op->value.offset;
+    bytes.len = op->remove ? 0 : op->value.len;
+
+    rc = nxe_places_plan_op(&t->places, &t->text, node, op->remove, bytes,
+                            t->cli->mem, &e->code);
+    if (rc != NXE_OK) {
+        return rc;
+    }
+
+    if (e->code != NXE_CODE_UNSUPPORTED) {
+        e->path = cli_format(t->cli, "%s", cli_safe(t->cli, op->path));
+    }
+
+    if (e->code == NXE_CODE_APPLIED) {
+        e->value = bytes;
+    }
+
+    add_old(t, e, node);
 
     return NXE_OK;
 }
@@ -295,9 +380,10 @@ try_plan(try_t *t)
     }
 
     for (i = 0; i < eff->nops; i++) {
-        add_edit(t, cli_format(t->cli, "body:%s",
-                               cli_safe(t->cli, eff->ops[i]->path)),
-                 NXE_CODE_UNSUPPORTED);
+        rc = plan_op(t, eff->ops[i]);
+        if (rc != NXE_OK) {
+            return rc;
+        }
     }
 
     for (i = 0; i < eff->nheaders; i++) {
@@ -308,5 +394,7 @@ try_plan(try_t *t)
         add_edit(t, "route", NXE_CODE_APPLIED)->value = eff->route->upstream;
     }
 
-    return nxe_splice_order(t->splices, t->nsplices);
+    return t->scanned ? nxe_places_edits(&t->places, &t->text, t->cli->mem,
+                                         &t->splices, &t->nsplices)
+                      : NXE_OK;
 }

@@ -19,7 +19,8 @@ typedef struct {
     const char         *name;       /* "system", "header:X-Prompt", "route" */
     const char         *path;       /* NULL: it has none */
     nxe_code_t          code;
-    nxe_str_t           old[NXE_PLAN_EDITS];
+    nxe_str_t           old[2];     /* what it replaces: max_tokens may stand
+                                       under two names */
     unsigned            nold;
     nxe_str_t           value;      /* empty: there is none to show */
     unsigned            header:1;
@@ -44,7 +45,7 @@ typedef struct {
     const char             *bypass;     /* the cause, or NULL */
     nxe_json_result_t       fault;
 
-    nxe_edit_t              splices[NXE_PARAMS * NXE_PLAN_EDITS];
+    nxe_edit_t             *splices;
     size_t                  nsplices;
     try_edit_t                 *edits;
     size_t                  nedits;

@@ -73,9 +73,6 @@ nxe_doc_body(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
         nxe_doc_body_op(c, &here, element, v);
     }
 
-    if (i > 0) {
-        nxe_doc_unbuilt(c, "variants.body");
-    }
 }
 
 

@@ -69,6 +69,49 @@ nxe_splice_len(const nxe_edit_t *edits, size_t n, size_t len)
 }
 
 
+size_t
+nxe_splice_small(const nxe_text_t *text, const nxe_edit_t *edits, size_t n,
+    size_t max)
+{
+    size_t  i, k, at, start, end, len, small;
+
+    small = 0;
+    at = 0;
+    start = 0;              /* of the bytes that are passed on next */
+    k = 0;
+
+    for (i = 0; i <= n; i++) {
+
+        if (i < n) {
+            small += edits[i].head.len <= max ? edits[i].head.len : 0;
+            small += edits[i].bytes.len <= max ? edits[i].bytes.len : 0;
+            small += edits[i].tail.len <= max ? edits[i].tail.len : 0;
+        }
+
+        end = i < n ? edits[i].start : SIZE_MAX;
+
+        while (k < text->n && start < end) {
+            len = at + text->segs[k].len;
+            len = (len < end ? len : end) - (start > at ? start : at);
+
+            if (start >= at + text->segs[k].len) {
+                at += text->segs[k++].len;
+                continue;
+            }
+
+            small += len <= max ? len : 0;
+            start += len;
+        }
+
+        if (i < n) {
+            start = edits[i].end;
+        }
+    }
+
+    return small;
+}
+
+
 nxe_status_t
 nxe_splice(const nxe_text_t *text, const nxe_edit_t *edits, size_t n,
     nxe_splice_pt emit, void *ctx)

@@ -28,6 +28,69 @@ static const char *nxe_walk_value(const char *p, const char *end);
 static nxe_json_type_t nxe_walk_type(char c);
 
 
+size_t
+nxe_text_ahead(const nxe_text_t *text, size_t at, char *c)
+{
+    size_t       i, n, offset;
+    const char  *p;
+
+    for (i = 0, offset = 0; i < text->n; offset += text->segs[i++].len) {
+
+        if (at >= offset + text->segs[i].len) {
+            continue;
+        }
+
+        n = text->segs[i].len - (at - offset);
+
+        for (p = text->segs[i].data + (at - offset); n > 0; n--, p++, at++) {
+            if (*p != ' ' && *p != '\n' && *p != '\r' && *p != '\t') {
+                *c = *p;
+                return at;
+            }
+        }
+    }
+
+    *c = '\0';
+
+    return at;
+}
+
+
+size_t
+nxe_text_back(const nxe_text_t *text, size_t at, char *c)
+{
+    size_t       i, n, offset;
+    const char  *p;
+
+    for (i = 0, offset = 0; i < text->n; i++) {
+        offset += text->segs[i].len;
+    }
+
+    while (i-- > 0) {
+        offset -= text->segs[i].len;
+
+        if (at <= offset) {
+            continue;
+        }
+
+        n = at - offset;
+
+        for (p = text->segs[i].data + n - 1; n > 0; n--, p--) {
+            at--;
+
+            if (*p != ' ' && *p != '\n' && *p != '\r' && *p != '\t') {
+                *c = *p;
+                return at;
+            }
+        }
+    }
+
+    *c = '\0';
+
+    return 0;
+}
+
+
 void
 nxe_text_copy(const nxe_text_t *text, nxe_span_t span, char *out)
 {

@@ -23,8 +23,6 @@ extern ngx_module_t  ngx_http_experiment_module;
 NXE_BEGIN_DECLS
 
 
-#define NGX_HTTP_EXPERIMENT_BODY_MAX   (8 * 1024 * 1024)
-
 #define NGX_HTTP_EXPERIMENT_OFF        0
 #define NGX_HTTP_EXPERIMENT_ON         1
 #define NGX_HTTP_EXPERIMENT_LAYERS     2
@@ -50,6 +48,7 @@ typedef struct {
     ngx_uint_t                       locations;    /* that bind anything */
     ngx_array_t                      upstreams;    /* every one named */
 
+    unsigned                         cpu;          /* a flag of the scan */
     unsigned                         uses_model:1;
     unsigned                         uses_upstream:1;
 
@@ -66,8 +65,27 @@ typedef struct {
     ngx_uint_t                       dialect;
     ngx_array_t                     *upstreams;    /* of ngx_str_t */
     ngx_uint_t                       body;         /* 0: off */
+    ngx_uint_t                       body_error;   /* 1: reject */
+    size_t                           body_max_size;
     ngx_uint_t                       no_upstream_logged;
 } ngx_http_experiment_loc_conf_t;
+
+
+/* A source json:/pointer that the scan looks for. */
+
+typedef struct {
+    nxe_str_t                        pointer;
+    nxe_json_node_t                 *node;
+} ngx_http_experiment_pointer_t;
+
+
+/* What a scan looks for. */
+
+typedef struct {
+    nxe_places_t                     places;
+    ngx_http_experiment_pointer_t   *pointers;
+    ngx_uint_t                       npointers;
+} ngx_http_experiment_targets_t;
 
 
 /*
@@ -83,6 +101,8 @@ typedef struct {
     u_char                           digest[NXE_SHA256_LEN];
     ngx_uint_t                       refs;
     ngx_uint_t                       swap;         /* last one that used it */
+    /* made once: by step, dialect, and whether bodies are edited */
+    ngx_http_experiment_targets_t  **targets;
     unsigned                         logged:1;     /* a fault in a location */
 } ngx_http_experiment_compiled_t;
 
@@ -172,24 +192,18 @@ typedef struct {
     const nxe_effective_t           *effective;
     u_char                           params[NXE_PARAMS];   /* nxe_code_t */
     u_char                          *headers;              /* nxe_code_t */
+    u_char                          *ops;
     unsigned                         has_unit:1;
     unsigned                         pending:1;    /* needs the body */
 } ngx_http_experiment_entry_t;
-
-
-/* A source json:/pointer that the scan looks for. */
-
-typedef struct {
-    nxe_str_t                        pointer;
-    nxe_json_node_t                 *node;
-} ngx_http_experiment_pointer_t;
 
 
 typedef enum {
     NGX_HTTP_EXPERIMENT_BODY_NONE = 0,             /* not read */
     NGX_HTTP_EXPERIMENT_BODY_UNCHANGED,
     NGX_HTTP_EXPERIMENT_BODY_EDITED,
-    NGX_HTTP_EXPERIMENT_BODY_BYPASS
+    NGX_HTTP_EXPERIMENT_BODY_BYPASS,
+    NGX_HTTP_EXPERIMENT_BODY_REJECTED
 } ngx_http_experiment_body_e;
 
 
@@ -211,9 +225,9 @@ typedef struct {
     ngx_uint_t                       nentries;
     ngx_uint_t                       layer_excluded;
 
-    nxe_places_t                    *places;       /* the scan's targets */
-    ngx_array_t                     *pointers;     /* pointer_t */
+    ngx_http_experiment_targets_t   *targets;
     nxe_text_t                       text;
+    u_char                          *edited;       /* the new body's start */
     nxe_str_t                        model;        /* that goes upstream */
 
     ngx_http_experiment_body_e       body;
@@ -225,6 +239,7 @@ typedef struct {
     unsigned                         frozen:1;     /* the handler has run */
     unsigned                         readable:1;   /* json: may come yet */
     unsigned                         scanned:1;
+    unsigned                         ambiguous:1;  /* a member occurs twice */
     unsigned                         last:1;       /* last buffer seen */
     unsigned                         ended:1;
     unsigned                         has_seq:1;
@@ -302,10 +317,13 @@ ngx_int_t ngx_http_experiment_assign(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_assign_rest(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
-ngx_int_t ngx_http_experiment_targets(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx);
 ngx_uint_t ngx_http_experiment_listed(ngx_http_experiment_loc_conf_t *elcf,
     nxe_str_t upstream);
+
+/* ngx_http_experiment_targets.c */
+
+ngx_int_t ngx_http_experiment_make_targets(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
 ngx_uint_t ngx_http_experiment_edits_body(ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_entry_t *e);
 
@@ -326,8 +344,10 @@ ngx_int_t ngx_http_experiment_handler(ngx_http_request_t *r);
 
 ngx_int_t ngx_http_experiment_edit(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
-void ngx_http_experiment_codes(ngx_http_experiment_ctx_t *ctx,
-    nxe_code_t code);
+ngx_int_t ngx_http_experiment_codes(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, nxe_code_t code);
+ngx_uint_t ngx_http_experiment_sent(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
 
 /* ngx_http_experiment_headers.c */
 

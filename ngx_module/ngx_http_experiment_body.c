@@ -7,6 +7,11 @@
 #include "ngx_http_experiment.h"
 
 
+/* A body in more buffers than this is joined before it is scanned. */
+
+#define NGX_HTTP_EXPERIMENT_SEGS  32
+
+
 static void ngx_http_experiment_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_experiment_finish(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
@@ -21,8 +26,13 @@ static ngx_int_t ngx_http_experiment_read_file(ngx_http_request_t *r,
     ngx_buf_t *b, nxe_str_t *seg);
 static ngx_int_t ngx_http_experiment_scan(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+static ngx_int_t ngx_http_experiment_join(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, off_t len);
 static void ngx_http_experiment_bypass(ngx_http_experiment_ctx_t *ctx,
     const char *cause);
+static ngx_uint_t ngx_http_experiment_refuses(ngx_http_experiment_ctx_t *ctx);
+static ngx_int_t ngx_http_experiment_reject(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
 
 
 ngx_int_t
@@ -55,7 +65,7 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
         rc = ctx->status;
         ctx->status = NGX_DECLINED;
 
-        return rc;
+        return rc != NGX_ABORT ? rc : ngx_http_experiment_reject(r, ctx);
     }
 
     if (ngx_http_experiment_assign(r, ctx) != NGX_OK) {
@@ -68,7 +78,9 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
     if (!ngx_http_experiment_wants_body(ctx, emcf->uses_model)
         || !ngx_http_experiment_has_json(r, ctx))
     {
-        return ngx_http_experiment_finish(r, ctx);
+        rc = ngx_http_experiment_finish(r, ctx);
+
+        return rc != NGX_ABORT ? rc : ngx_http_experiment_reject(r, ctx);
     }
 
     ctx->readable = 1;
@@ -107,25 +119,38 @@ ngx_http_experiment_body_handler(ngx_http_request_t *r)
 }
 
 
-/* Behind the body, or without one: the rest of the assignment, the edits. */
+/*
+ * Behind the body, or without one: the rest of the assignment, the edits.
+ * NGX_ABORT: the body is refused.
+ */
 
 static ngx_int_t
 ngx_http_experiment_finish(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
+    ngx_int_t  rc;
+
     if (ngx_http_experiment_assign_rest(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ctx->scanned) {
-        if (ngx_http_experiment_edit(r, ctx) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+        rc = ngx_http_experiment_edit(r, ctx);
+
+    } else if (ngx_http_experiment_refuses(ctx)) {
+        ctx->body = NGX_HTTP_EXPERIMENT_BODY_REJECTED;
+        rc = ngx_http_experiment_codes(r, ctx, NXE_CODE_NOT_SENT);
+
+        return rc == NGX_OK ? NGX_ABORT : NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     } else {
-        ngx_http_experiment_codes(ctx,
+        rc = ngx_http_experiment_codes(r, ctx,
                               ctx->body == NGX_HTTP_EXPERIMENT_BODY_BYPASS
                               ? NXE_CODE_BYPASSED : NXE_CODE_NOT_SENT);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ngx_http_experiment_request_headers(r, ctx) != NGX_OK) {
@@ -169,12 +194,15 @@ ngx_http_experiment_has_json(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
     ngx_uint_t        n;
-    ngx_table_elt_t  *encoding;
+    ngx_table_elt_t  *type, *encoding;
 
-    if (r->method != NGX_HTTP_POST || r->headers_in.upgrade != NULL
-        || r->headers_in.content_type == NULL
-        || !ngx_http_experiment_json_type(&r->headers_in.content_type->value))
-    {
+    if (r->method != NGX_HTTP_POST || r->headers_in.upgrade != NULL) {
+        return 0;
+    }
+
+    type = ngx_http_experiment_find_header(r, nxe_str("content-type"), &n);
+
+    if (n != 1 || !ngx_http_experiment_json_type(&type->value)) {
         return 0;
     }
 
@@ -201,7 +229,7 @@ ngx_http_experiment_has_json(ngx_http_request_t *r,
         return 0;
     }
 
-    if (r->headers_in.content_length_n > NGX_HTTP_EXPERIMENT_BODY_MAX) {
+    if (r->headers_in.content_length_n > (off_t) ctx->elcf->body_max_size) {
         ngx_http_experiment_bypass(ctx, "size");
         return 0;
     }
@@ -220,6 +248,12 @@ ngx_http_experiment_json_type(ngx_str_t *type)
 
     p = type->data;
     last = p + type->len;
+
+    if (type->len == sizeof("application/json") - 1
+        && ngx_memcmp(p, "application/json", type->len) == 0)
+    {
+        return 1;
+    }
 
     if (type->len < sizeof("application/json") - 1
         || ngx_strncasecmp(p, (u_char *) "application/",
@@ -290,11 +324,12 @@ static ngx_int_t
 ngx_http_experiment_scan(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
-    size_t              i;
-    off_t               len;
-    ngx_int_t           rc;
-    nxe_json_cause_t    cause;
-    nxe_json_result_t   result;
+    size_t                            i;
+    off_t                             len;
+    ngx_int_t                         rc;
+    nxe_json_cause_t                  cause;
+    nxe_json_result_t                 result;
+    ngx_http_experiment_main_conf_t  *emcf;
 
     rc = ngx_http_experiment_text(r, ctx);
 
@@ -315,12 +350,15 @@ ngx_http_experiment_scan(ngx_http_request_t *r,
         return NGX_OK;          /* as a request without a body */
     }
 
-    if (ngx_http_experiment_targets(r, ctx) != NGX_OK) {
+    if (ngx_http_experiment_make_targets(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    cause = nxe_json_scan(&ctx->text, &ctx->places->root,
-                          NXE_JSON_ROOT_OBJECT, &result);
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
+
+    cause = nxe_json_scan_members(&ctx->text, &ctx->targets->places.root,
+                                  NXE_JSON_ROOT_OBJECT|emcf->cpu, &ctx->mem,
+                                  &result);
 
     if (cause != NXE_JSON_OK) {
         ngx_http_experiment_bypass(ctx, nxe_json_cause_name(cause));
@@ -328,6 +366,7 @@ ngx_http_experiment_scan(ngx_http_request_t *r,
     }
 
     ctx->scanned = 1;
+    ctx->ambiguous = result.ambiguous;
     ctx->body = NGX_HTTP_EXPERIMENT_BODY_UNCHANGED;
 
     return NGX_OK;
@@ -339,6 +378,91 @@ ngx_http_experiment_bypass(ngx_http_experiment_ctx_t *ctx, const char *cause)
 {
     ctx->body = NGX_HTTP_EXPERIMENT_BODY_BYPASS;
     ctx->cause = cause;
+}
+
+
+/*
+ * "reject" refuses what an arm would have edited, in every arm, and never
+ * what is read for the sake of a source or of $experiment_model.
+ */
+
+static ngx_uint_t
+ngx_http_experiment_refuses(ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    if (!ctx->elcf->body_error
+        || ctx->body != NGX_HTTP_EXPERIMENT_BODY_BYPASS)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < ctx->nentries; i++) {
+        if (ngx_http_experiment_edits_body(ctx, &ctx->entries[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_reject(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    u_char                    *p;
+    ngx_str_t                  type, body;
+    const char                *message;
+    ngx_uint_t                 i, status;
+    ngx_http_complex_value_t   cv;
+
+    static const struct {
+        const char            *cause;
+        const char            *message;
+    } causes[] = {
+        { "malformed", "the body is not valid JSON" },
+        { "utf8", "the body is not valid UTF-8 without a byte order mark" },
+        { "root", "the body has to be a JSON object" },
+        { "depth", "the body is nested deeper than 512 levels" },
+        { "size", "the body is too large" },
+        { "duplicate", "a member of the body occurs twice" },
+        { "encoded", "the body has a content encoding" }
+    };
+
+    message = "";
+
+    for (i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+        if (ngx_strcmp(ctx->cause, causes[i].cause) == 0) {
+            message = causes[i].message;
+        }
+    }
+
+    body.len = sizeof("{\"error\":{\"type\":\"experiment_body\",\"code\":\"\","
+                      "\"message\":\"\"}}") - 1
+               + ngx_strlen(ctx->cause) + ngx_strlen(message);
+
+    p = ngx_pnalloc(r->pool, body.len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body.data = p;
+    (void) ngx_sprintf(p, "{\"error\":{\"type\":\"experiment_body\","
+                       "\"code\":\"%s\",\"message\":\"%s\"}}",
+                       ctx->cause, message);
+
+    ngx_str_set(&type, "application/json");
+    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+    cv.value = body;
+
+    status = ngx_strcmp(ctx->cause, "size") == 0
+             ? NGX_HTTP_REQUEST_ENTITY_TOO_LARGE : NGX_HTTP_BAD_REQUEST;
+
+    ngx_http_finalize_request(r, ngx_http_send_response(r, status, &type,
+                                                        &cv));
+
+    return NGX_DONE;
 }
 
 
@@ -372,7 +496,7 @@ ngx_http_experiment_text(ngx_http_request_t *r,
         n++;
     }
 
-    if (len > NGX_HTTP_EXPERIMENT_BODY_MAX) {
+    if (len > (off_t) ctx->elcf->body_max_size) {
         return NGX_DECLINED;
     }
 
@@ -399,6 +523,40 @@ ngx_http_experiment_text(ngx_http_request_t *r,
         segs++;
         ctx->text.n++;
     }
+
+    return n > NGX_HTTP_EXPERIMENT_SEGS
+           ? ngx_http_experiment_join(r, ctx, len) : NGX_OK;
+}
+
+
+/*
+ * A body that was sent in tiny chunks: one buffer is cheaper to look at than
+ * many, and no client chooses how many there are.
+ */
+
+static ngx_int_t
+ngx_http_experiment_join(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, off_t len)
+{
+    u_char     *p;
+    size_t      i;
+    nxe_str_t  *segs;
+
+    p = ngx_pnalloc(r->pool, (size_t) len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    segs = (nxe_str_t *) ctx->text.segs;
+
+    for (i = 0, len = 0; i < ctx->text.n; i++) {
+        ngx_memcpy(p + len, segs[i].data, segs[i].len);
+        len += segs[i].len;
+    }
+
+    segs[0].data = (char *) p;
+    segs[0].len = (size_t) len;
+    ctx->text.n = 1;
 
     return NGX_OK;
 }

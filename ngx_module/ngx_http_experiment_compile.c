@@ -74,6 +74,14 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
         ngx_log_error(NGX_LOG_ERR, worker->poll.log, 0,
                       "experiment \"%*s\" is off: %s", name.len, name.data,
                       err.text);
+
+    } else {
+        c->targets = ngx_pcalloc(pool, (c->doc->nsteps + 1) * NXE_DIALECTS * 2
+                                     * sizeof(ngx_http_experiment_targets_t *));
+        if (c->targets == NULL) {
+            ngx_destroy_pool(pool);
+            return NULL;
+        }
     }
 
     ngx_rbtree_insert(&worker->compiled, &c->node);

@@ -297,7 +297,8 @@ ngx_http_experiment_set_dialect(ngx_conf_t *cf, ngx_command_t *cmd,
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid dialect \"%V\", expected \"auto\", "
-                           "\"openai_chat\" or \"json\"", &value[1]);
+                           "\"openai_chat\", \"openai_responses\", "
+                           "\"anthropic\" or \"json\"", &value[1]);
         return NGX_CONF_ERROR;
     }
 

@@ -16,21 +16,22 @@
 
 typedef struct {
     ngx_http_request_t         *request;
-    size_t                      small;      /* bytes to copy: first pass */
-    u_char                     *copy;       /* second pass */
-    u_char                     *pos;        /* start of the run in copy */
+    u_char                     *copy;       /* end of what has been copied */
+    u_char                     *pos;        /* start of its last run */
     ngx_chain_t                *out;
     ngx_chain_t               **last;
 } ngx_http_experiment_splice_t;
 
 
-static ngx_int_t ngx_http_experiment_plan(ngx_http_experiment_ctx_t *ctx,
-    nxe_edit_t *edits, size_t *n);
+static ngx_int_t ngx_http_experiment_plan_entry(
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e,
+    ngx_uint_t *done);
+static ngx_int_t ngx_http_experiment_plan_ops(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e);
 static ngx_int_t ngx_http_experiment_model(ngx_http_experiment_ctx_t *ctx,
     nxe_str_t bytes, ngx_uint_t edited);
 static ngx_int_t ngx_http_experiment_replace(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, nxe_edit_t *edits, size_t n);
-static nxe_status_t ngx_http_experiment_count(void *data, nxe_str_t slice);
 static nxe_status_t ngx_http_experiment_link(void *data, nxe_str_t slice);
 static nxe_status_t ngx_http_experiment_flush(
     ngx_http_experiment_splice_t *s);
@@ -44,101 +45,138 @@ ngx_int_t
 ngx_http_experiment_edit(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
-    size_t       n;
-    nxe_edit_t  *edits;
-
-    n = 0;
-    edits = NULL;
+    size_t        n;
+    ngx_uint_t    i, done;
+    nxe_edit_t   *edits;
+    nxe_status_t  rc;
 
     if (ngx_http_experiment_model(ctx, nxe_null_str, 0) != NGX_OK) {
         return NGX_ERROR;
     }
 
     if (!ctx->elcf->body) {
-        ngx_http_experiment_codes(ctx, NXE_CODE_NOT_SENT);
-        return NGX_OK;
+        return ngx_http_experiment_codes(r, ctx, NXE_CODE_NOT_SENT);
     }
-
-    if (ctx->nentries != 0) {
-        edits = ngx_palloc(r->pool, ctx->nentries * NXE_PARAMS
-                                    * NXE_PLAN_EDITS * sizeof(nxe_edit_t));
-        if (edits == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (ngx_http_experiment_plan(ctx, edits, &n) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (n == 0) {
-        return NGX_OK;
-    }
-
-    if (nxe_splice_order(edits, n) != NXE_OK) {
-
-        /* stages of one layer exclude each other: this cannot happen */
-
-        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                      "two experiments edit the same part of a body");
-        return NGX_ERROR;
-    }
-
-    return ngx_http_experiment_replace(r, ctx, edits, n);
-}
-
-
-static ngx_int_t
-ngx_http_experiment_plan(ngx_http_experiment_ctx_t *ctx, nxe_edit_t *edits,
-    size_t *n)
-{
-    nxe_str_t                     bytes;
-    nxe_code_t                    code;
-    ngx_uint_t                    i, p, done;
-    const nxe_override_t         *o;
-    ngx_http_experiment_entry_t  *e;
 
     done = 0;
 
     for (i = 0; i < ctx->nentries; i++) {
-        e = &ctx->entries[i];
+        if (ctx->entries[i].effective != NULL
+            && ngx_http_experiment_plan_entry(ctx, &ctx->entries[i], &done)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
 
-        if (e->effective == NULL) {
+    rc = nxe_places_edits(&ctx->targets->places, &ctx->text, &ctx->mem,
+                          &edits, &n);
+
+    if (rc == NXE_OK) {
+        return n != 0 ? ngx_http_experiment_replace(r, ctx, edits, n)
+                      : NGX_OK;
+    }
+
+    if (rc == NXE_INVALID) {
+
+        /* a plan does not overlap: this cannot happen */
+
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "two experiments edit the same part of a body");
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_plan_entry(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e, ngx_uint_t *done)
+{
+    nxe_str_t              bytes;
+    nxe_code_t             code;
+    ngx_uint_t             p;
+    const nxe_override_t  *o;
+
+    for (p = 0; p < NXE_PARAMS; p++) {
+        o = e->effective->params[p];
+
+        if (o == NULL) {
             continue;
         }
 
-        for (p = 0; p < NXE_PARAMS; p++) {
-            o = e->effective->params[p];
+        if (*done & (ngx_uint_t) 1 << p) {
+            e->params[p] = NXE_CODE_NOT_SENT;   /* the first one wins */
+            continue;
+        }
 
-            if (o == NULL) {
-                continue;
-            }
+        *done |= (ngx_uint_t) 1 << p;
 
-            if (done & (ngx_uint_t) 1 << p) {
-                e->params[p] = NXE_CODE_NOT_SENT;   /* the first one wins */
-                continue;
-            }
+        bytes.data = e->handle->bytes + o->value.offset;
+        bytes.len = o->value.len;
 
-            done |= (ngx_uint_t) 1 << p;
+        if (nxe_places_plan(&ctx->targets->places, &ctx->text,
+                            (nxe_param_t) p, bytes, o->if_absent, &ctx->mem,
+                            &code)
+            != NXE_OK)
+        {
+            return NGX_ERROR;
+        }
 
-            bytes.data = e->handle->bytes + o->value.offset;
-            bytes.len = o->value.len;
+        e->params[p] = (u_char) code;
 
-            if (nxe_places_plan(ctx->places, &ctx->text, (nxe_param_t) p,
-                                bytes, o->if_absent, &ctx->mem, edits, n,
-                                &code)
-                != NXE_OK)
-            {
-                return NGX_ERROR;
-            }
+        if (p == NXE_MODEL && code == NXE_CODE_APPLIED
+            && ngx_http_experiment_model(ctx, bytes, 1) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
 
-            e->params[p] = (u_char) code;
+    return e->effective->nops != 0 ? ngx_http_experiment_plan_ops(ctx, e)
+                                   : NGX_OK;
+}
 
-            if (p == NXE_MODEL && code == NXE_CODE_APPLIED
-                && ngx_http_experiment_model(ctx, bytes, 1) != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
+
+/* An operation on the model is one more way to choose it. */
+
+static ngx_int_t
+ngx_http_experiment_plan_ops(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e)
+{
+    uint32_t              i;
+    nxe_str_t             bytes;
+    nxe_code_t            code;
+    nxe_places_t         *places;
+    nxe_json_node_t      *node;
+    const nxe_body_op_t  *op;
+
+    places = &ctx->targets->places;
+
+    e->ops = ngx_palloc(ctx->request->pool, e->effective->nops);
+    if (e->ops == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < e->effective->nops; i++) {
+        op = e->effective->ops[i];
+
+        bytes.data = e->handle->bytes + op->value.offset;
+        bytes.len = op->remove ? 0 : op->value.len;
+
+        if (nxe_places_op(places, op->path, &ctx->mem, &node) != NXE_OK
+            || nxe_places_plan_op(places, &ctx->text, node, op->remove, bytes,
+                                  &ctx->mem, &code)
+               != NXE_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        e->ops[i] = (u_char) code;
+
+        if (node == places->at[NXE_AT_READ_MODEL] && code == NXE_CODE_APPLIED
+            && ngx_http_experiment_model(ctx, bytes, 1) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
     }
 
@@ -152,14 +190,21 @@ static ngx_int_t
 ngx_http_experiment_model(ngx_http_experiment_ctx_t *ctx, nxe_str_t bytes,
     ngx_uint_t edited)
 {
-    nxe_status_t  rc;
+    nxe_status_t      rc;
+    nxe_json_node_t  *node;
 
-    rc = edited ? nxe_json_unescape(bytes, NXE_UNIT_MAX, &ctx->mem,
-                                    &ctx->model)
-                : ctx->places->model->type != NXE_JSON_STRING
-                ? NXE_DECLINED
-                : nxe_places_value(&ctx->text, ctx->places->model, &ctx->mem,
+    node = ctx->targets->places.at[NXE_AT_READ_MODEL];
+    rc = NXE_DECLINED;
+
+    if (edited) {
+        if (bytes.len != 0 && bytes.data[0] == '"') {
+            rc = nxe_json_unescape(bytes, NXE_UNIT_MAX, &ctx->mem,
                                    &ctx->model);
+        }
+
+    } else if (node->type == NXE_JSON_STRING) {
+        rc = nxe_places_value(&ctx->text, node, &ctx->mem, &ctx->model);
+    }
 
     if (rc == NXE_NOMEM) {
         return NGX_ERROR;
@@ -175,8 +220,9 @@ ngx_http_experiment_model(ngx_http_experiment_ctx_t *ctx, nxe_str_t bytes,
 
 /* All body edits that were meant for this request end the same way. */
 
-void
-ngx_http_experiment_codes(ngx_http_experiment_ctx_t *ctx, nxe_code_t code)
+ngx_int_t
+ngx_http_experiment_codes(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, nxe_code_t code)
 {
     ngx_uint_t                    i, p;
     ngx_http_experiment_entry_t  *e;
@@ -184,12 +230,54 @@ ngx_http_experiment_codes(ngx_http_experiment_ctx_t *ctx, nxe_code_t code)
     for (i = 0; i < ctx->nentries; i++) {
         e = &ctx->entries[i];
 
-        for (p = 0; p < NXE_PARAMS && e->effective != NULL; p++) {
+        if (e->effective == NULL) {
+            continue;
+        }
+
+        for (p = 0; p < NXE_PARAMS; p++) {
             if (e->effective->params[p] != NULL) {
                 e->params[p] = (u_char) code;
             }
         }
+
+        if (e->effective->nops == 0) {
+            continue;
+        }
+
+        e->ops = ngx_palloc(r->pool, e->effective->nops);
+        if (e->ops == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memset(e->ops, code, e->effective->nops);
     }
+
+    return NGX_OK;
+}
+
+
+/*
+ * 1 if the edited body is what the last upstream was given.  proxy_set_body
+ * and the like drop it in the content phase, where their settings are private:
+ * what they make of r->request_body shows in the chain that they sent.
+ */
+
+ngx_uint_t
+ngx_http_experiment_sent(ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_chain_t  *cl;
+
+    if (r->upstream == NULL) {
+        return 0;
+    }
+
+    for (cl = r->upstream->request_bufs; cl != NULL; cl = cl->next) {
+        if (cl->buf->start == ctx->edited) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -212,9 +300,8 @@ ngx_http_experiment_replace(ngx_http_request_t *r,
     s.request = r;
     s.last = &s.out;
 
-    (void) nxe_splice(&ctx->text, edits, n, ngx_http_experiment_count, &s);
-
-    s.copy = ngx_pnalloc(r->pool, s.small + 1);
+    s.copy = ngx_pnalloc(r->pool, nxe_splice_small(&ctx->text, edits, n,
+                                                NGX_HTTP_EXPERIMENT_COPY) + 1);
     if (s.copy == NULL) {
         return NGX_ERROR;
     }
@@ -243,22 +330,10 @@ ngx_http_experiment_replace(ngx_http_request_t *r,
     len = nxe_splice_len(edits, n, len);
 
     r->request_body->bufs = s.out;
+    ctx->edited = s.out->buf->start;
     ctx->body = NGX_HTTP_EXPERIMENT_BODY_EDITED;
 
     return ngx_http_experiment_content_length(r, len);
-}
-
-
-static nxe_status_t
-ngx_http_experiment_count(void *data, nxe_str_t slice)
-{
-    ngx_http_experiment_splice_t  *s = data;
-
-    if (slice.len <= NGX_HTTP_EXPERIMENT_COPY) {
-        s->small += slice.len;
-    }
-
-    return NXE_OK;
 }
 
 

@@ -26,8 +26,10 @@ typedef void (*ngx_http_experiment_code_pt)(ngx_http_experiment_line_t *l,
     nxe_code_t code, ngx_uint_t n);
 
 static ngx_uint_t ngx_http_experiment_each_code(
-    ngx_http_experiment_line_t *l, ngx_http_request_t *r,
+    ngx_http_experiment_line_t *l, ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_entry_t *e, ngx_http_experiment_code_pt tell);
+static nxe_code_t ngx_http_experiment_code(ngx_uint_t code,
+    ngx_uint_t sent);
 static ngx_str_t *ngx_http_experiment_upstream_name(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_experiment_routed(ngx_http_request_t *r,
     nxe_str_t upstream);
@@ -303,7 +305,12 @@ ngx_http_experiment_log_body(ngx_http_experiment_line_t *l,
         break;
 
     case NGX_HTTP_EXPERIMENT_BODY_EDITED:
-        ngx_http_experiment_lit(l, ",\"body\":\"edited\"");
+        if (ngx_http_experiment_sent(ctx->request, ctx)) {
+            ngx_http_experiment_lit(l, ",\"body\":\"edited\"");
+
+        } else {
+            ngx_http_experiment_lit(l, ",\"body\":\"not_sent\"");
+        }
         break;
 
     case NGX_HTTP_EXPERIMENT_BODY_BYPASS:
@@ -312,8 +319,18 @@ ngx_http_experiment_log_body(ngx_http_experiment_line_t *l,
         ngx_http_experiment_lit(l, "\"");
         break;
 
+    case NGX_HTTP_EXPERIMENT_BODY_REJECTED:
+        ngx_http_experiment_lit(l, ",\"body\":\"rejected:");
+        ngx_http_experiment_raw(l, ctx->cause, ngx_strlen(ctx->cause));
+        ngx_http_experiment_lit(l, "\"");
+        break;
+
     default:
         break;
+    }
+
+    if (ctx->ambiguous) {
+        ngx_http_experiment_lit(l, ",\"ambiguous\":true");
     }
 }
 
@@ -361,7 +378,7 @@ ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
         ngx_http_experiment_log_unit(l, ctx, e);
     }
 
-    if (ngx_http_experiment_each_code(l, ctx->request, e,
+    if (ngx_http_experiment_each_code(l, ctx, e,
                                       ngx_http_experiment_tell_json)
         != 0)
     {
@@ -413,7 +430,7 @@ ngx_http_experiment_applied(ngx_http_request_t *r,
     l.pool = r->pool;
 
     for (i = 0; i < ctx->nentries; i++) {
-        (void) ngx_http_experiment_each_code(&l, ctx->request, &ctx->entries[i],
+        (void) ngx_http_experiment_each_code(&l, ctx, &ctx->entries[i],
                                              ngx_http_experiment_tell_list);
     }
 
@@ -426,11 +443,11 @@ ngx_http_experiment_applied(ngx_http_request_t *r,
 
 static ngx_uint_t
 ngx_http_experiment_each_code(ngx_http_experiment_line_t *l,
-    ngx_http_request_t *r, ngx_http_experiment_entry_t *e,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e,
     ngx_http_experiment_code_pt tell)
 {
     uint32_t             j;
-    ngx_uint_t           p, n;
+    ngx_uint_t           p, n, sent;
     const nxe_header_t  *edit;
 
     if (e->effective == NULL) {
@@ -438,13 +455,21 @@ ngx_http_experiment_each_code(ngx_http_experiment_line_t *l,
     }
 
     n = 0;
+    sent = ctx->body != NGX_HTTP_EXPERIMENT_BODY_EDITED
+           || ngx_http_experiment_sent(ctx->request, ctx);
 
     for (p = 0; p < NXE_PARAMS; p++) {
         if (e->effective->params[p] != NULL) {
             tell(l, e, "", nxe_str_of(nxe_param_name((nxe_param_t) p)),
-                 e->params[p] != NXE_CODE_NONE ? (nxe_code_t) e->params[p]
-                                               : NXE_CODE_NOT_SENT, n++);
+                 ngx_http_experiment_code(e->params[p], sent), n++);
         }
+    }
+
+    for (j = 0; j < e->effective->nops; j++) {
+        tell(l, e, "body:", e->effective->ops[j]->path,
+             ngx_http_experiment_code(e->ops != NULL ? e->ops[j]
+                                                     : NXE_CODE_NONE, sent),
+             n++);
     }
 
     for (j = 0; j < e->effective->nheaders; j++) {
@@ -457,11 +482,22 @@ ngx_http_experiment_each_code(ngx_http_experiment_line_t *l,
 
     if (e->effective->route != NULL) {
         tell(l, e, "", nxe_str("route"),
-             ngx_http_experiment_routed(r, e->effective->route->upstream)
+             ngx_http_experiment_routed(ctx->request,
+                                        e->effective->route->upstream)
              ? NXE_CODE_APPLIED : NXE_CODE_NOT_SENT, n++);
     }
 
     return n;
+}
+
+
+/* An edit of the body that was applied, and then not what was sent. */
+
+static nxe_code_t
+ngx_http_experiment_code(ngx_uint_t code, ngx_uint_t sent)
+{
+    return code == NXE_CODE_NONE || (code == NXE_CODE_APPLIED && !sent)
+           ? NXE_CODE_NOT_SENT : (nxe_code_t) code;
 }
 
 
@@ -477,10 +513,8 @@ ngx_http_experiment_tell_json(ngx_http_experiment_line_t *l,
         ngx_http_experiment_lit(l, ",\"");
     }
 
-    /* names of headers are tokens: nothing in them needs an escape */
-
     ngx_http_experiment_raw(l, kind, ngx_strlen(kind));
-    ngx_http_experiment_raw(l, name.data, name.len);
+    ngx_http_experiment_escape(l, (const u_char *) name.data, name.len);
     ngx_http_experiment_lit(l, "\":\"");
     ngx_http_experiment_raw(l, nxe_code_name(code),
                             ngx_strlen(nxe_code_name(code)));
@@ -501,7 +535,7 @@ ngx_http_experiment_tell_list(ngx_http_experiment_line_t *l,
                             e->handle->sn.str.len);
     ngx_http_experiment_lit(l, ".");
     ngx_http_experiment_raw(l, kind, ngx_strlen(kind));
-    ngx_http_experiment_raw(l, name.data, name.len);
+    ngx_http_experiment_escape(l, (const u_char *) name.data, name.len);
     ngx_http_experiment_lit(l, "=");
     ngx_http_experiment_raw(l, nxe_code_name(code),
                             ngx_strlen(nxe_code_name(code)));

@@ -29,6 +29,13 @@ static ngx_conf_enum_t  ngx_http_experiment_body_values[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_experiment_body_error_values[] = {
+    { ngx_string("bypass"), 0 },
+    { ngx_string("reject"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_experiment_commands[] = {
 
     { ngx_string("experiment_registry"),
@@ -86,6 +93,20 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_experiment_loc_conf_t, body),
       ngx_http_experiment_body_values },
+
+    { ngx_string("experiment_body_error"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, body_error),
+      ngx_http_experiment_body_error_values },
+
+    { ngx_string("experiment_body_max_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, body_max_size),
+      NULL },
 
       ngx_null_command
 };
@@ -300,7 +321,17 @@ ngx_http_experiment_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_experiment_main_conf_t  *emcf = conf;
 
+    char  *cpu;
+
     ngx_conf_init_msec_value(emcf->poll, 250);
+
+    cpu = getenv("NXE_CPU");
+
+    if (nxe_json_cpu(cpu, &emcf->cpu) != NXE_OK) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "NXE_CPU is \"%s\", which this processor has not", cpu);
+        (void) nxe_json_cpu(NULL, &emcf->cpu);
+    }
 
     if (emcf->poll == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -342,6 +373,8 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
     elcf->dialect = NGX_CONF_UNSET_UINT;
     elcf->upstreams = NGX_CONF_UNSET_PTR;
     elcf->body = NGX_CONF_UNSET_UINT;
+    elcf->body_error = NGX_CONF_UNSET_UINT;
+    elcf->body_max_size = NGX_CONF_UNSET_SIZE;
 
     return elcf;
 }
@@ -369,6 +402,9 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_EXPERIMENT_AUTO);
     ngx_conf_merge_ptr_value(conf->upstreams, prev->upstreams, NULL);
     ngx_conf_merge_uint_value(conf->body, prev->body, 1);
+    ngx_conf_merge_uint_value(conf->body_error, prev->body_error, 0);
+    ngx_conf_merge_size_value(conf->body_max_size, prev->body_max_size,
+                              8 * 1024 * 1024);
 
     if (conf->bind != NGX_HTTP_EXPERIMENT_OFF) {
         emcf = ngx_http_conf_get_module_main_conf(cf,

@@ -263,9 +263,9 @@ ngx_http_experiment_attr_json(ngx_http_experiment_ctx_t *ctx,
         return ctx->frozen && !ctx->readable ? NXE_DECLINED : NXE_AGAIN;
     }
 
-    p = ctx->pointers->elts;
+    p = ctx->targets->pointers;
 
-    for (i = 0; i < ctx->pointers->nelts; i++) {
+    for (i = 0; i < ctx->targets->npointers; i++) {
         if (nxe_str_eq(p[i].pointer, pointer)) {
             return nxe_places_value(&ctx->text, p[i].node, &ctx->mem, value);
         }

@@ -481,8 +481,8 @@ is($e->log_next->{dialect}, 'openai_chat', 'openai_chat - logged');
 
 for my $row ([ '/x/chat/completions', 'openai_chat', 'applied' ],
              [ '/x', 'json', 'applied' ],
-             [ '/v1/responses', 'openai_responses', 'unsupported' ],
-             [ '/v1/messages', 'anthropic', 'unsupported' ],
+             [ '/v1/responses', 'openai_responses', 'applied' ],
+             [ '/v1/messages', 'anthropic', 'applied' ],
              [ '/mcp', 'mcp', 'unsupported' ])
 {
     my ($path, $dialect, $code) = @$row;

@@ -195,9 +195,18 @@ like(attempt('tone', '{"messages":"x"}', '--variant', 'concise'),
     qr/^1 .*\nsystem  unsupported\nall bytes unchanged\n\z/,
     'try - unsupported');
 
-like(attempt('tone', $body, '--variant', 'concise', '--dialect',
-             'anthropic'), qr/^1 .*\nsystem  unsupported\n/,
-    'try - a dialect that is not built');
+like(attempt('tone', $body, '--variant', 'concise', '--dialect', 'mcp'),
+    qr/^1 .*\nsystem  unsupported\n/, 'try - a dialect that is not built');
+
+like(attempt('tone', '{"system":[{"type":"text","text":"A","cache_control":'
+             . '{"type":"ephemeral"}}]}', '--variant', 'concise', '--dialect',
+             'anthropic', '--body'),
+    qr/^0 .*concise assistant\.","cache_control":\{"type":"ephemeral"\}\}\]\}/,
+    'try - anthropic');
+
+like(attempt('tone', '{"input":"x"}', '--variant', 'concise', '--dialect',
+             'openai_responses'), qr/^0 .*\nsystem  applied  \/instructions\n/,
+    'try - openai_responses');
 
 like(attempt('tone', '{"messages":[],"messages":[]}', '--variant',
              'concise'),

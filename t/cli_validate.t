@@ -6,14 +6,15 @@
 use warnings;
 use strict;
 
-use Cwd qw/ abs_path getcwd /;
+use Cwd qw/ abs_path /;
 use File::Temp qw/ tempdir /;
+use FindBin;
 use Test::More;
 
 ###############################################################################
 
-my $root = getcwd();
-my $expctl = abs_path($ENV{EXPCTL} || 'build/expctl');
+my $root = abs_path("$FindBin::Bin/..");
+my $expctl = abs_path($ENV{EXPCTL} || "$root/build/expctl");
 my $docs = "$root/t/data/docs";
 
 my @refused = map { s/\.json$//r } glob "$docs/refused/*.json";

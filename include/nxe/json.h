@@ -69,6 +69,8 @@ struct nxe_json_node_s {
     uint32_t            count;      /* of an array's elements */
     nxe_span_t          key;        /* with its quotes; empty in arrays */
     nxe_span_t          value;
+
+    struct nxe_mark_s  *mark;       /* what is planned: nxe_plan.c */
 };
 
 #define NXE_JSON_NO_INDEX  UINT32_MAX
@@ -150,6 +152,13 @@ nxe_json_cause_t nxe_json_scan_members(const nxe_text_t *text,
 /* The word of a cause in the log: "malformed", "utf8", ...; "" for OK. */
 const char *nxe_json_cause_name(nxe_json_cause_t cause);
 
+
+/*
+ * The place of the first byte that is no white space at or behind at, or, by
+ * nxe_text_back(), before it; *c is that byte.  There has to be one.
+ */
+size_t nxe_text_ahead(const nxe_text_t *text, size_t at, char *c);
+size_t nxe_text_back(const nxe_text_t *text, size_t at, char *c);
 
 /* Copies the bytes of a span to out, which has room for them. */
 void nxe_text_copy(const nxe_text_t *text, nxe_span_t span, char *out);

@@ -31,6 +31,10 @@ nxe_status_t nxe_splice_order(nxe_edit_t *edits, size_t n);
 /* The length of the result of ordered edits on a text of len bytes. */
 size_t nxe_splice_len(const nxe_edit_t *edits, size_t n, size_t len);
 
+/* How many bytes of the result come in slices of at most max bytes. */
+size_t nxe_splice_small(const nxe_text_t *text, const nxe_edit_t *edits,
+    size_t n, size_t max);
+
 /*
  * Calls emit() with each slice of the result in order; none is empty.  Slices
  * borrow from the text and the edits.  Returns what emit() returned last:

@@ -24,24 +24,6 @@ static const char *const  pointers[TARGETS] = {
 };
 
 
-static void
-scan(const nxe_text_t *text, const nxe_mem_t *mem, nxe_json_node_t *root,
-    nxe_json_node_t **nodes, nxe_json_result_t *r)
-{
-    int  i;
-
-    memset(root, 0, sizeof(*root));
-    root->index = NXE_JSON_NO_INDEX;
-
-    for (i = 0; i < TARGETS; i++) {
-        assert(nxe_json_target(root, nxe_str_of(pointers[i]), mem, &nodes[i])
-               == NXE_OK);
-    }
-
-    (void) nxe_json_scan(text, root, 0, r);
-}
-
-
 static int
 same(const nxe_json_node_t *a, const nxe_json_node_t *b)
 {
@@ -51,7 +33,66 @@ same(const nxe_json_node_t *a, const nxe_json_node_t *b)
                    && a->value.end == b->value.end
                    && a->key.start == b->key.start
                    && a->key.end == b->key.end
+                   && a->twice == b->twice && a->count == b->count
                    && a->nonempty == b->nonempty));
+}
+
+
+static void
+scan(const nxe_text_t *text, const nxe_mem_t *mem, unsigned flags,
+    nxe_json_node_t *root, nxe_json_node_t **nodes, nxe_json_result_t *r)
+{
+    int  i;
+
+    memset(root, 0, sizeof(*root));
+    root->index = NXE_JSON_NO_INDEX;
+
+    for (i = 0; i < TARGETS; i++) {
+        assert(nxe_json_target(root, nxe_str_of(pointers[i]), mem, &nodes[i])
+               == NXE_OK);
+
+        if (i != 0) {
+            nxe_json_edit(nodes[i]);
+        }
+    }
+
+    (void) nxe_json_scan_members(text, root, flags, mem, r);
+}
+
+
+/* Each kernel says what the portable code says. */
+
+static void
+kernels(const nxe_text_t *text, const nxe_mem_t *mem, nxe_json_node_t *want,
+    nxe_json_node_t **want_nodes, const nxe_json_result_t *r)
+{
+    int                i, j;
+    unsigned           flag;
+    nxe_json_node_t    root, *nodes[TARGETS];
+    nxe_json_result_t  got;
+
+    static const char *const  names[] = { "sse2", "neon", "avx2", "avx512" };
+
+    for (i = 0; i < 4; i++) {
+
+        if (nxe_json_cpu(names[i], &flag) != NXE_OK) {
+            continue;
+        }
+
+        scan(text, mem, flag, &root, nodes, &got);
+
+        assert(got.cause == r->cause && got.offset == r->offset);
+        assert(got.expected == r->expected);
+        assert(got.ambiguous == r->ambiguous);
+
+        if (r->cause == NXE_JSON_OK) {
+            assert(same(&root, want));
+
+            for (j = 0; j < TARGETS; j++) {
+                assert(same(nodes[j], want_nodes[j]));
+            }
+        }
+    }
 }
 
 
@@ -146,7 +187,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     one.segs = &s;
     one.n = 1;
-    scan(&one, nxe_arena_mem(arena), &root, nodes, &r);
+    scan(&one, nxe_arena_mem(arena), NXE_JSON_PORTABLE, &root, nodes, &r);
+    kernels(&one, nxe_arena_mem(arena), &root, nodes, &r);
 
     /* segments of one length, or of lengths drawn from the bytes; each in
        memory of its own */
@@ -169,9 +211,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     cut.segs = segs;
     cut.n = n;
-    scan(&cut, nxe_arena_mem(arena), &root2, nodes2, &r2);
+    scan(&cut, nxe_arena_mem(arena), NXE_JSON_PORTABLE, &root2, nodes2, &r2);
+    kernels(&cut, nxe_arena_mem(arena), &root2, nodes2, &r2);
 
     assert(r.cause == r2.cause && r.offset == r2.offset);
+    assert(r.ambiguous == r2.ambiguous);
     assert(r.expected == r2.expected && r.offset <= s.len);
     assert((r.cause == NXE_JSON_OK) == (r.expected == NULL));
 

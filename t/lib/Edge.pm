@@ -83,19 +83,20 @@ sub new {
 
 
 # A fresh folder that workers can reach: under build/ if they can, else under
-# TMPDIR or /tmp.
+# TMPDIR, /tmp or /var/tmp.
 
 sub folder {
-    my $base = $ENV{TMPDIR} // '/tmp';
+    make_path("$build/t") if -w $build || (!-e $build && -w $top);
 
-    if (-w $build || (!-e $build && -w $top)) {
-        make_path("$build/t");
-        $base = "$build/t" if -w "$build/t" && reachable("$build/t");
+    for my $base ("$build/t", $ENV{TMPDIR} // (), '/tmp', '/var/tmp') {
+        next unless -d $base && -w _ && reachable($base);
+
+        my $dir = File::Temp::tempdir('edge-XXXXXXXX', DIR => $base);
+        chmod 0755, $dir;
+        return $dir;
     }
 
-    my $dir = File::Temp::tempdir('edge-XXXXXXXX', DIR => $base);
-    chmod 0755, $dir;
-    return $dir;
+    die "no folder that nginx's workers can reach: set TMPDIR to one\n";
 }
 
 
@@ -359,7 +360,8 @@ sub sync {
 
         my @workers = $self->workers;
         return @workers && !grep { ($seen{$_} // '') ne $txn } @workers;
-    }) or die "nginx serves registry @{[ %seen ]}, not '$txn'\n";
+    }) or die "nginx serves registry @{[ %seen ]}, not '$txn'\n"
+              . $self->error_tail;
 }
 
 

@@ -10,6 +10,8 @@
 
 #define JSON    NXE_DIALECT_JSON
 #define CHAT    NXE_DIALECT_OPENAI_CHAT
+#define RESP    NXE_DIALECT_OPENAI_RESPONSES
+#define ANTH    NXE_DIALECT_ANTHROPIC
 #define ABSENT  1
 
 
@@ -204,12 +206,99 @@ static const plan_row_t  plan_rows[] = {
     { CHAT, NXE_SYSTEM, "\"B\"", ABSENT, "{\"prompt\":\"x\"}",
       NXE_CODE_UNSUPPORTED, NULL, "never guessed" },
 
+    /* openai_responses */
+
+    { RESP, NXE_SYSTEM, "\"B\"", 0, "{\"input\":\"hi\"}", NXE_CODE_APPLIED,
+      "{\"input\":\"hi\",\"instructions\":\"B\"}", "instructions" },
+    { RESP, NXE_SYSTEM, "\"B\"", 0, "{\"instructions\":\"A\",\"system\":1}",
+      NXE_CODE_APPLIED, "{\"instructions\":\"B\",\"system\":1}",
+      "replaced, no other member" },
+    { RESP, NXE_SYSTEM, "\"B\"", 0, "{\"instructions\":null}",
+      NXE_CODE_APPLIED, "{\"instructions\":\"B\"}", "null" },
+    { RESP, NXE_SYSTEM, "\"B\"", ABSENT, "{\"instructions\":\"A\"}",
+      NXE_CODE_KEPT, NULL, "kept" },
+    { RESP, NXE_MAX_TOKENS, "9", 0, "{\"max_tokens\":1}", NXE_CODE_APPLIED,
+      "{\"max_tokens\":1,\"max_output_tokens\":9}", "max_output_tokens" },
+    { RESP, NXE_MAX_TOKENS, "9", 0, "{\"max_output_tokens\":9.0}",
+      NXE_CODE_EQUAL, NULL, "the same" },
+    { RESP, NXE_VERBOSITY, "\"low\"", 0, "{}", NXE_CODE_APPLIED,
+      "{\"text\":{\"verbosity\":\"low\"}}", "text is made" },
+    { RESP, NXE_VERBOSITY, "\"low\"", 0, "{\"text\":{ }}",
+      NXE_CODE_APPLIED, "{\"text\":{ \"verbosity\":\"low\"}}",
+      "an empty text" },
+    { RESP, NXE_VERBOSITY, "\"low\"", 0,
+      "{\"text\":{\"format\":{\"type\":\"text\"}},\"a\":1}",
+      NXE_CODE_APPLIED, "{\"text\":{\"format\":{\"type\":\"text\"},"
+      "\"verbosity\":\"low\"},\"a\":1}", "format stays" },
+    { RESP, NXE_VERBOSITY, "\"low\"", 0,
+      "{\"text\":{\"verbosity\":\"high\",\"format\":1}}",
+      NXE_CODE_APPLIED, "{\"text\":{\"verbosity\":\"low\",\"format\":1}}",
+      "replaced" },
+    { RESP, NXE_VERBOSITY, "\"low\"", 0, "{\"text\":null}",
+      NXE_CODE_UNSUPPORTED, NULL, "a text that is no object" },
+    { RESP, NXE_VERBOSITY, "\"low\"", 0, "{\"text\":[]}",
+      NXE_CODE_UNSUPPORTED, NULL, "or an array" },
+    { RESP, NXE_MODEL, "\"B\"", 0, "{\"model\":\"A\"}", NXE_CODE_APPLIED,
+      "{\"model\":\"B\"}", "model" },
+    { RESP, NXE_TEMPERATURE, "1.3", 0, "{}", NXE_CODE_APPLIED,
+      "{\"temperature\":1.3}", "temperature up to 2" },
+
+    /* anthropic */
+
+    { ANTH, NXE_SYSTEM, "\"B\"", 0, "{\"messages\":[]}", NXE_CODE_APPLIED,
+      "{\"messages\":[],\"system\":\"B\"}", "no system" },
+    { ANTH, NXE_SYSTEM, "\"B\"", 0, "{\"system\":\"A\",\"messages\":[]}",
+      NXE_CODE_APPLIED, "{\"system\":\"B\",\"messages\":[]}", "a string" },
+    { ANTH, NXE_SYSTEM, "\"B\"", 0, "{\"system\":\"\\u0042\"}",
+      NXE_CODE_EQUAL, NULL, "the same string" },
+    { ANTH, NXE_SYSTEM, "\"B\"", 0,
+      "{\"system\":[{\"type\":\"text\",\"text\":\"A\"}]}",
+      NXE_CODE_APPLIED,
+      "{\"system\":[{\"type\":\"text\",\"text\":\"B\"}]}",
+      "blocks stay blocks" },
+    { ANTH, NXE_SYSTEM, "\"B\"", 0,
+      "{\"system\":[{\"type\":\"text\",\"text\":\"A\",\"cache_control\":"
+      "{\"type\":\"ephemeral\"}},{\"type\":\"text\",\"text\":\"C\","
+      "\"cache_control\" : {\"type\" :\"ephemeral\",\"ttl\":\"1h\"}}]}",
+      NXE_CODE_APPLIED,
+      "{\"system\":[{\"type\":\"text\",\"text\":\"B\",\"cache_control\":"
+      "{\"type\" :\"ephemeral\",\"ttl\":\"1h\"}}]}",
+      "the last cache_control, as it was spelled" },
+    { ANTH, NXE_SYSTEM, "\"B\"", 0, "{\"system\":[{\"type\":\"text\","
+      "\"text\":\"A\",\"cache_control\":null}]}", NXE_CODE_APPLIED,
+      "{\"system\":[{\"type\":\"text\",\"text\":\"B\"}]}",
+      "a null is no cache_control" },
+    { ANTH, NXE_SYSTEM, "\"B\"", 0, "{\"system\":[{\"cache_control\":{},"
+      "\"text\":\"B\",\"type\":\"text\"}]}", NXE_CODE_EQUAL, NULL,
+      "one block of the same text" },
+    { ANTH, NXE_SYSTEM, "\"B\"", 0, "{\"system\":[{\"type\":\"text\","
+      "\"text\":\"A\"},{\"type\":\"text\",\"text\":\"B\"}]}",
+      NXE_CODE_APPLIED,
+      "{\"system\":[{\"type\":\"text\",\"text\":\"B\"}]}",
+      "two blocks are not the same" },
+    { ANTH, NXE_SYSTEM, "\"B\"", 0, "{\"system\":[]}", NXE_CODE_APPLIED,
+      "{\"system\":[{\"type\":\"text\",\"text\":\"B\"}]}",
+      "no block" },
+    { ANTH, NXE_SYSTEM, "\"B\"", 0, "{\"system\":[1,null,\"x\"]}",
+      NXE_CODE_APPLIED,
+      "{\"system\":[{\"type\":\"text\",\"text\":\"B\"}]}",
+      "blocks that are none" },
+    { ANTH, NXE_SYSTEM, "\"B\"", ABSENT, "{\"system\":[]}", NXE_CODE_KEPT,
+      NULL, "an empty array is there" },
+    { ANTH, NXE_TEMPERATURE, "1.3", 0, "{}", NXE_CODE_UNSUPPORTED, NULL,
+      "above 1" },
+    { ANTH, NXE_TEMPERATURE, "1.0000000000000000001", 0, "{}",
+      NXE_CODE_UNSUPPORTED, NULL, "above 1 by less than a double can tell" },
+    { ANTH, NXE_TEMPERATURE, "1.0", 0, "{\"temperature\":0.5}",
+      NXE_CODE_APPLIED, "{\"temperature\":1.0}", "1" },
+    { ANTH, NXE_VERBOSITY, "\"low\"", 0, "{\"verbosity\":\"high\"}",
+      NXE_CODE_UNSUPPORTED, NULL, "no verbosity" },
+    { ANTH, NXE_MAX_TOKENS, "9", 0,
+      "{\"max_completion_tokens\":2,\"max_tokens\":1}", NXE_CODE_APPLIED,
+      "{\"max_completion_tokens\":2,\"max_tokens\":9}", "max_tokens" },
+
     /* what is named and not built */
 
-    { NXE_DIALECT_ANTHROPIC, NXE_SYSTEM, "\"B\"", 0, "{\"system\":\"A\"}",
-      NXE_CODE_UNSUPPORTED, NULL, "anthropic" },
-    { NXE_DIALECT_OPENAI_RESPONSES, NXE_MODEL, "\"B\"", 0,
-      "{\"model\":\"A\"}", NXE_CODE_UNSUPPORTED, NULL, "responses" },
     { NXE_DIALECT_MCP, NXE_TEMPERATURE, "1", 0, "{}", NXE_CODE_UNSUPPORTED,
       NULL, "mcp" },
 };
@@ -225,14 +314,25 @@ scan(nxe_places_t *p, const nxe_text_t *text, const char *why)
 }
 
 
-static void
-splice(const nxe_text_t *text, nxe_edit_t *edits, size_t n, nxe_buf_t *b,
+static size_t
+splice(const nxe_places_t *p, const nxe_text_t *text, nxe_buf_t *b,
     const char *why)
 {
+    size_t       n, len, i;
+    nxe_edit_t  *edits;
+
     nxe_buf_init(b, 10000);
 
-    unit_row(nxe_splice_order(edits, n) == NXE_OK, why);
+    unit_row(nxe_places_edits(p, text, unit_mem, &edits, &n) == NXE_OK, why);
     unit_row(nxe_splice(text, edits, n, collect, b) == NXE_OK, why);
+
+    for (i = 0, len = 0; i < text->n; i++) {
+        len += text->segs[i].len;
+    }
+
+    unit_row(nxe_splice_len(edits, n, len) == b->len, why);
+
+    return n;
 }
 
 
@@ -243,7 +343,6 @@ test_plan(void **state)
     nxe_buf_t          b;
     unit_cut_t         how;
     nxe_code_t         code;
-    nxe_edit_t         edits[NXE_PLAN_EDITS];
     nxe_text_t         text;
     nxe_places_t       p;
     const plan_row_t  *row;
@@ -261,16 +360,15 @@ test_plan(void **state)
                      == NXE_OK, row->why);
             scan(&p, &text, row->why);
 
-            n = 0;
             code = NXE_CODE_NONE;
             unit_row(nxe_places_plan(&p, &text, row->param,
                                      nxe_str_of(row->bytes), row->if_absent,
-                                     unit_mem, edits, &n, &code) == NXE_OK,
+                                     unit_mem, &code) == NXE_OK,
                      row->why);
             unit_row(code == row->code, row->why);
-            unit_row((n != 0) == (row->out != NULL), row->why);
 
-            splice(&text, edits, n, &b, row->why);
+            n = splice(&p, &text, &b, row->why);
+            unit_row((n != 0) == (row->out != NULL), row->why);
             unit_row(nxe_str_eq(nxe_buf_str(&b),
                                 nxe_str_of(row->out != NULL ? row->out
                                                             : row->in)),
@@ -288,10 +386,9 @@ test_plan(void **state)
 static void
 test_together(void **state)
 {
-    size_t        i, j, n;
+    size_t        i, j;
     nxe_buf_t     b;
     nxe_code_t    code;
-    nxe_edit_t    edits[NXE_PARAMS * NXE_PLAN_EDITS];
     nxe_str_t     in;
     nxe_text_t    text;
     nxe_places_t  p;
@@ -335,20 +432,184 @@ test_together(void **state)
         assert_int_equal(nxe_places_model(&p, unit_mem), NXE_OK);
         assert_int_equal(nxe_places_params(&p, 0x15, unit_mem), NXE_OK);
         assert_int_equal(nxe_places_params(&p, 0x3f, unit_mem), NXE_OK);
-        assert_ptr_equal(p.model, p.member[NXE_MODEL]);
+        assert_ptr_equal(p.at[NXE_AT_READ_MODEL], p.at[NXE_MODEL]);
 
         scan(&p, &text, rows[i].why);
 
-        for (j = 0, n = 0; j < NXE_PARAMS; j++) {
+        for (j = 0; j < NXE_PARAMS; j++) {
             assert_int_equal(nxe_places_plan(&p, &text, (nxe_param_t) j,
-                                             bytes[j], 0, unit_mem, edits, &n,
-                                             &code), NXE_OK);
+                                             bytes[j], 0, unit_mem, &code),
+                             NXE_OK);
         }
 
-        splice(&text, edits, n, &b, rows[i].why);
+        (void) splice(&p, &text, &b, rows[i].why);
         unit_row(nxe_str_eq(nxe_buf_str(&b), nxe_str_of(rows[i].out)),
                  rows[i].why);
         nxe_buf_free(&b);
+    }
+}
+
+
+/*
+ * Operations, in order: "=/pointer value", "-/pointer"; the codes of all, a
+ * letter each.
+ */
+
+typedef struct {
+    const char     *in;
+    const char     *ops[4];
+    const char     *codes;
+    const char     *out;
+    const char     *why;
+} op_row_t;
+
+static const op_row_t  op_rows[] = {
+
+    { "{\"a\":1,\"b\":2}", { "=/a 3" }, "a", "{\"a\":3,\"b\":2}", "set" },
+    { "{\"a\":1}", { "=/a 1.0" }, "e", NULL, "equal as decimals" },
+    { "{\"a\":true}", { "=/a true" }, "e", NULL, "equal bytes" },
+    { "{\"a\":{\"x\":1}}", { "=/a {\"x\":1}" }, "e", NULL,
+      "equal bytes of an object" },
+    { "{\"a\":{\"x\": 1}}", { "=/a {\"x\":1}" }, "a",
+      "{\"a\":{\"x\":1}}", "spelled otherwise is not equal" },
+    { "{}", { "=/a 3" }, "a", "{\"a\":3}", "into an empty object" },
+    { "{}", { "=/a/b/c 3" }, "a", "{\"a\":{\"b\":{\"c\":3}}}",
+      "objects on the way" },
+    { "{}", { "=/a/b 1", "=/a/c 2", "=/d 3", "=/a/e/f 4" }, "aaaa",
+      "{\"a\":{\"b\":1,\"c\":2,\"e\":{\"f\":4}},\"d\":3}",
+      "one object for several" },
+    { "{\"metadata\":{\"k\":1}}", { "=/metadata/v \"v2\"" }, "a",
+      "{\"metadata\":{\"k\":1,\"v\":\"v2\"}}", "a member of an object" },
+    { "{\"a\":1}", { "=/a/b 3" }, "u", NULL, "below a number" },
+    { "{\"a\":null}", { "=/a/b 3" }, "u", NULL, "below null" },
+    { "{\"a\":[1,2]}", { "=/a/0 9", "=/a/1 8" }, "aa", "{\"a\":[9,8]}",
+      "elements" },
+    { "{\"a\":[1,2]}", { "=/a/2 9", "=/a/- 8" }, "aa",
+      "{\"a\":[1,2,9,8]}", "behind the last" },
+    { "{\"a\":[ ]}", { "=/a/- 8", "=/a/0 9" }, "aa", "{\"a\":[ 8,9]}",
+      "into an empty array" },
+    { "{\"a\":[1,2]}", { "=/a/3 9" }, "u", NULL, "far behind the last" },
+    { "{\"a\":[1,2]}", { "=/a/01 9" }, "u", NULL, "01 is no index" },
+    { "{\"a\":{}}", { "=/a/0 9", "=/a/- 1" }, "aa",
+      "{\"a\":{\"0\":9,\"-\":1}}", "members named like indices" },
+    { "{}", { "=/a/0 9" }, "u", NULL, "an array is not made" },
+    { "{\"a\":[{}]}", { "=/a/0/x 9" }, "a", "{\"a\":[{\"x\":9}]}",
+      "in an element" },
+    { "{}", { "=/a~1b~0 1", "=/q\"\\ 2" }, "aa",
+      "{\"a/b~\":1,\"q\\\"\\\\\":2}", "names that need escapes" },
+    { "{}", { "=/t\tx 1" }, "a", "{\"t\\u0009x\":1}", "and controls" },
+
+    { "{\"a\":1,\"b\":2,\"c\":3}", { "-/a" }, "a", "{\"b\":2,\"c\":3}",
+      "remove the first" },
+    { "{\"a\":1,\"b\":2,\"c\":3}", { "-/b" }, "a", "{\"a\":1,\"c\":3}",
+      "one between" },
+    { "{\"a\":1,\"b\":2,\"c\":3}", { "-/c" }, "a", "{\"a\":1,\"b\":2}",
+      "the last" },
+    { "{ \"a\" : 1 , \"b\" : 2 }", { "-/a", "-/b" }, "aa", "{  }",
+      "all, with white space" },
+    { "{\"a\":1,\"b\":2,\"c\":3,\"d\":4}", { "-/b", "-/a", "-/d" },
+      "aaa", "{\"c\":3}", "two runs" },
+    { "{\"a\":1,\"b\":2,\"c\":3,\"d\":4}", { "-/b", "-/c" }, "aa",
+      "{\"a\":1,\"d\":4}", "a run between" },
+    { "{\"a\":1}", { "-/a", "=/b 2" }, "aa", "{\"b\":2}",
+      "all removed, one added" },
+    { "{\"a\":1,\"c\":3}", { "-/a", "=/b 2" }, "aa",
+      "{\"c\":3,\"b\":2}", "one removed, one added" },
+    { "{\"a\":1}", { "-/b", "-/a/x" }, "ee", NULL, "what is not there" },
+    { "{\"a\":[1 , 2,3]}", { "-/a/0", "-/a/2" }, "aa", "{\"a\":[ 2]}",
+      "elements" },
+    { "{\"a\":[1,2,3]}", { "-/a/0", "-/a/1", "-/a/2", "=/a/- 4" }, "aaaa",
+      "{\"a\":[4]}", "all elements, one added" },
+    { "{\"a\":{\"x\":{\"y\":[1,{\"z\":2}]}}}", { "-/a/x/y/1/z" }, "a",
+      "{\"a\":{\"x\":{\"y\":[1,{}]}}}", "deep" },
+
+    { "{\"a\":{\"b\":1}}", { "=/a/b 2", "=/a 3" }, "an",
+      "{\"a\":{\"b\":2}}", "the first edit stands" },
+    { "{\"a\":{\"b\":1}}", { "=/a 3", "=/a/b 2", "-/a" }, "ann",
+      "{\"a\":3}", "also the outer one" },
+    { "{\"a\":{\"b\":1}}", { "-/a", "-/a/b" }, "an", "{}", "removals" },
+};
+
+
+static void
+test_ops(void **state)
+{
+    char               op[256], *value;
+    size_t             i, k, n;
+    nxe_buf_t          b;
+    nxe_str_t          bytes;
+    nxe_code_t         code;
+    nxe_text_t         text;
+    unit_cut_t         how;
+    nxe_places_t       made, p;
+    const op_row_t    *row;
+    nxe_json_node_t   *node[4];
+
+    static const char  letters[] = "?aekubn";
+
+    (void) state;
+
+    for (i = 0; i < unit_n(op_rows); i++) {
+        row = &op_rows[i];
+
+        for (how = UNIT_WHOLE; how < UNIT_CUTS; how++) {
+            text = unit_cut(nxe_str_of(row->in), how);
+            nxe_places_init(&made, JSON);
+
+            for (k = 0; k < 4 && row->ops[k] != NULL; k++) {
+                strcpy(op, row->ops[k] + 1);
+                value = op[0] != '\0' && row->ops[k][0] == '='
+                        ? strchr(op, ' ') : NULL;
+
+                if (value != NULL) {
+                    *value = '\0';
+                }
+
+                assert_int_equal(nxe_str_copy(unit_mem, nxe_str_of(op),
+                                              &bytes), NXE_OK);
+                unit_row(nxe_places_op(&made, bytes, unit_mem, &node[k])
+                         == NXE_OK, row->why);
+            }
+
+            /* packed and copied, as a worker does */
+
+            assert_int_equal(nxe_places_pack(&made, unit_mem), NXE_OK);
+            assert_int_equal(nxe_places_copy(&made, unit_mem, &p), NXE_OK);
+
+            scan(&p, &text, row->why);
+
+            for (k = 0; k < 4 && row->ops[k] != NULL; k++) {
+                strcpy(op, row->ops[k] + 1);
+                value = row->ops[k][0] == '=' ? strchr(op, ' ') : NULL;
+                bytes = nxe_str("");
+
+                if (value != NULL) {
+                    *value = '\0';
+                    assert_int_equal(nxe_str_copy(unit_mem,
+                                                  nxe_str_of(value + 1),
+                                                  &bytes), NXE_OK);
+                }
+
+                unit_row(nxe_places_op(&p, nxe_str_of(op), unit_mem, &node[k])
+                         == NXE_OK, row->why);
+                unit_row(nxe_places_plan_op(&p, &text, node[k], value == NULL,
+                                            bytes, unit_mem, &code)
+                         == NXE_OK, row->why);
+                unit_row(letters[code] == row->codes[k], row->why);
+            }
+
+            unit_row(p.nnodes == made.nnodes, row->why);
+
+            n = splice(&p, &text, &b, row->why);
+            unit_row((n != 0) == (row->out != NULL), row->why);
+            unit_row(nxe_str_eq(nxe_buf_str(&b),
+                                nxe_str_of(row->out != NULL ? row->out
+                                                            : row->in)),
+                     row->why);
+
+            nxe_buf_free(&b);
+            unit_cut_free(&text);
+        }
     }
 }
 
@@ -379,6 +640,9 @@ test_path(void **state)
         { CHAT, NXE_MAX_TOKENS,
           "{\"max_completion_tokens\":1,\"max_tokens\":1}", "/max_tokens" },
         { CHAT, NXE_TOP_P, "{}", "/top_p" },
+        { RESP, NXE_VERBOSITY, "{}", "/text/verbosity" },
+        { ANTH, NXE_VERBOSITY, "{}", "" },
+        { ANTH, NXE_SYSTEM, "{}", "/system" },
     };
 
     (void) state;
@@ -518,7 +782,7 @@ test_names(void **state)
                              nxe_str_of(nxe_dialect_name((nxe_dialect_t) i)),
                              &d), NXE_OK);
         assert_int_equal(d, i);
-        assert_int_equal(nxe_dialect_built(d), d <= NXE_DIALECT_OPENAI_CHAT);
+        assert_int_equal(nxe_dialect_built(d), d != NXE_DIALECT_MCP);
     }
 
     assert_int_equal(nxe_dialect_parse(nxe_str("auto"), &d), NXE_DECLINED);
@@ -533,6 +797,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_together),
+        cmocka_unit_test(test_ops),
         cmocka_unit_test(test_path),
         cmocka_unit_test(test_value),
         cmocka_unit_test(test_names),

@@ -664,7 +664,7 @@ test_full(void **state)
     assert_true(nxe_str_eq(doc->stage, nxe_str("canary")));
     assert_int_equal(doc->has_exposure, 1);
     assert_true(nxe_str_eq(doc->owner, nxe_str("ana")));
-    assert_string_equal(doc->unbuilt, "variants.body");
+    assert_null(doc->unbuilt);
 
     doc = build(K("'description':'d'"), arena);
     assert_int_equal(doc->weight_den, 2);
@@ -826,7 +826,7 @@ test_unbuilt(void **state)
           "targeting.attribute" },
         { C("'mcp':{'server':'s'}"), "variants.mcp" },
         { C("'tools':{'deny':['x']}"), "variants.tools" },
-        { C("'body':[{'op':'remove','path':'/a'}]"), "variants.body" },
+        { C("'body':[{'op':'remove','path':'/a'}]"), NULL },
         { K("'ramp':[]"), "ramp" },
         { K("'observe':true"), "observe" },
         { K("'observe':false"), NULL },

@@ -1,0 +1,413 @@
+
+/*
+ * What the scan of a body looks for.
+ */
+
+#include "ngx_http_experiment.h"
+
+
+/* Every handle that a body concerns, once. */
+
+typedef ngx_int_t (*ngx_http_experiment_handle_pt)(void *data,
+    ngx_http_experiment_handle_t *h);
+
+typedef struct {
+    ngx_http_experiment_ctx_t      *ctx;
+    ngx_http_experiment_targets_t  *targets;
+    const nxe_mem_t                *mem;
+    ngx_http_experiment_handle_t   *one;        /* the only one, or the last */
+    ngx_uint_t                      n;
+    ngx_uint_t                      sources;
+} ngx_http_experiment_build_t;
+
+
+static ngx_int_t ngx_http_experiment_each_handle(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_handle_pt handle,
+    void *data);
+static ngx_int_t ngx_http_experiment_each_pending(
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_bind_t *bind,
+    ngx_http_experiment_entry_t *e, ngx_http_experiment_handle_pt handle,
+    void *data);
+static ngx_int_t ngx_http_experiment_count_handle(void *data,
+    ngx_http_experiment_handle_t *h);
+static ngx_int_t ngx_http_experiment_add_handle(void *data,
+    ngx_http_experiment_handle_t *h);
+static ngx_int_t ngx_http_experiment_add_source(
+    ngx_http_experiment_build_t *b, const nxe_source_t *source);
+static ngx_int_t ngx_http_experiment_add_ops(ngx_http_experiment_build_t *b,
+    const nxe_doc_t *doc, uint32_t step);
+static ngx_int_t ngx_http_experiment_one_target(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_build_t *b);
+static ngx_http_experiment_targets_t *ngx_http_experiment_pack_targets(
+    ngx_http_experiment_build_t *b);
+static ngx_int_t ngx_http_experiment_init_targets(
+    ngx_http_experiment_build_t *b);
+
+
+/*
+ * The union over all variants of the experiments in force, so that what
+ * bypasses one arm bypasses all.  Where one document decides alone, its
+ * targets are made once, and a body gets a copy.
+ */
+
+ngx_int_t
+ngx_http_experiment_make_targets(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_http_experiment_build_t  b;
+
+    ngx_memzero(&b, sizeof(ngx_http_experiment_build_t));
+    b.ctx = ctx;
+
+    ctx->targets = ngx_palloc(r->pool,
+                              sizeof(ngx_http_experiment_targets_t));
+
+    if (ctx->targets == NULL
+        || ngx_http_experiment_each_handle(r, ctx,
+                                           ngx_http_experiment_count_handle,
+                                           &b)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (b.n == 1) {
+        return ngx_http_experiment_one_target(r, ctx, &b);
+    }
+
+    b.targets = ctx->targets;
+    b.mem = &ctx->mem;
+
+    if (ngx_http_experiment_init_targets(&b) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_experiment_each_handle(r, ctx,
+                                           ngx_http_experiment_add_handle,
+                                           &b);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_each_handle(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_handle_pt handle,
+    void *data)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    i;
+    ngx_http_experiment_bind_t   *bind;
+    ngx_http_experiment_entry_t  *e;
+
+    if (ctx->nentries == 0) {
+        return NGX_OK;          /* without a snapshot there is no bind */
+    }
+
+    bind = ngx_http_experiment_bind(ctx->snapshot, ctx->elcf);
+    if (bind == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < ctx->nentries; i++) {
+        e = &ctx->entries[i];
+
+        rc = NGX_OK;
+
+        if (e->pending) {
+            rc = ngx_http_experiment_each_pending(ctx, bind, e, handle, data);
+
+        } else if (ngx_http_experiment_edits_body(ctx, e)) {
+            rc = handle(data, e->handle);
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* Which experiment of a layer it will be, the body decides. */
+
+static ngx_int_t
+ngx_http_experiment_each_pending(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_bind_t *bind, ngx_http_experiment_entry_t *e,
+    ngx_http_experiment_handle_pt handle, void *data)
+{
+    size_t                         j;
+    ngx_int_t                      rc;
+    ngx_uint_t                     k;
+    ngx_http_experiment_handle_t  *h;
+    ngx_http_experiment_layer_t   *layer;
+
+    layer = NULL;
+
+    for (k = 0; k < bind->nlayers; k++) {
+        if (nxe_str_eq(bind->layers[k]->name, e->handle->doc->layer)) {
+            layer = bind->layers[k];
+            break;
+        }
+    }
+
+    if (layer == NULL) {
+        return handle(data, e->handle);
+    }
+
+    for (j = 0; j < layer->n; j++) {
+        h = ngx_http_experiment_layer_handle(ctx->snapshot, layer, j);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        rc = h->doc != NULL ? handle(data, h) : NGX_OK;
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_count_handle(void *data, ngx_http_experiment_handle_t *h)
+{
+    ngx_http_experiment_build_t  *b = data;
+
+    b->one = h;
+    b->n++;
+    b->sources += h->doc->nsources + h->doc->ntargeting;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_init_targets(ngx_http_experiment_build_t *b)
+{
+    nxe_places_init(&b->targets->places, b->ctx->dialect);
+
+    b->targets->npointers = 0;
+    b->targets->pointers = nxe_alloc(b->mem, (b->sources + 1)
+                                     * sizeof(ngx_http_experiment_pointer_t));
+
+    return b->targets->pointers != NULL
+           && nxe_places_model(&b->targets->places, b->mem) == NXE_OK
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_add_handle(void *data, ngx_http_experiment_handle_t *h)
+{
+    uint32_t                      i, step;
+    ngx_http_experiment_ctx_t    *ctx;
+    ngx_http_experiment_build_t  *b = data;
+
+    ctx = b->ctx;
+
+    for (i = 0; i < h->doc->nsources; i++) {
+        if (ngx_http_experiment_add_source(b, &h->doc->sources[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0; i < h->doc->ntargeting; i++) {
+        if (ngx_http_experiment_add_source(b, &h->doc->targeting[i].attribute)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    step = nxe_doc_step(h->doc, (nxe_str_t) { (char *) ctx->step.data,
+                                              ctx->step.len });
+
+    if (step == NXE_NONE || !ctx->elcf->body) {
+        return NGX_OK;
+    }
+
+    if (nxe_places_params(&b->targets->places, h->doc->steps[step].params,
+                          b->mem)
+        != NXE_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_experiment_add_ops(b, h->doc, step);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_add_source(ngx_http_experiment_build_t *b,
+    const nxe_source_t *source)
+{
+    ngx_http_experiment_pointer_t  *p;
+
+    if (source->type != NXE_SOURCE_JSON) {
+        return NGX_OK;
+    }
+
+    p = &b->targets->pointers[b->targets->npointers++];
+    p->pointer = source->name;
+
+    return nxe_places_pointer(&b->targets->places, source->name, b->mem,
+                              &p->node)
+           == NXE_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_add_ops(ngx_http_experiment_build_t *b,
+    const nxe_doc_t *doc, uint32_t step)
+{
+    uint32_t                v, i;
+    nxe_json_node_t        *node;
+    const nxe_effective_t  *e;
+
+    for (v = 0; v < doc->nvariants; v++) {
+        e = &doc->effective[v * doc->nsteps + step];
+
+        for (i = 0; i < e->nops; i++) {
+            if (nxe_places_op(&b->targets->places, e->ops[i]->path, b->mem,
+                              &node)
+                != NXE_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* A copy of the targets of one document. */
+
+static ngx_int_t
+ngx_http_experiment_one_target(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_build_t *b)
+{
+    uint32_t                         step;
+    ngx_uint_t                       i, key;
+    const nxe_doc_t                 *doc;
+    ngx_http_experiment_targets_t   *t;
+    ngx_http_experiment_compiled_t  *c;
+
+    c = b->one->compiled;
+    doc = c->doc;
+
+    step = nxe_doc_step(doc, (nxe_str_t) { (char *) ctx->step.data,
+                                           ctx->step.len });
+
+    if (step == NXE_NONE) {
+        step = doc->nsteps;
+    }
+
+    key = (step * NXE_DIALECTS + ctx->dialect) * 2 + ctx->elcf->body;
+    t = c->targets[key];
+
+    if (t == NULL) {
+        t = ngx_http_experiment_pack_targets(b);
+        if (t == NULL) {
+            return NGX_ERROR;
+        }
+
+        c->targets[key] = t;
+    }
+
+    ctx->targets->npointers = t->npointers;
+    ctx->targets->pointers = ngx_palloc(r->pool, (t->npointers + 1)
+                                     * sizeof(ngx_http_experiment_pointer_t));
+
+    if (ctx->targets->pointers == NULL
+        || nxe_places_copy(&t->places, &ctx->mem, &ctx->targets->places)
+           != NXE_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < t->npointers; i++) {
+        ctx->targets->pointers[i].pointer = t->pointers[i].pointer;
+        ctx->targets->pointers[i].node =
+            nxe_places_node(&t->places, &ctx->targets->places,
+                            t->pointers[i].node);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Made in the document's own pool; the step and its names are the document's,
+   since the request's do not live as long. */
+
+static ngx_http_experiment_targets_t *
+ngx_http_experiment_pack_targets(ngx_http_experiment_build_t *b)
+{
+    ngx_uint_t                      i;
+    nxe_mem_t                       mem;
+    ngx_http_experiment_targets_t  *t;
+
+    mem.alloc = ngx_http_experiment_palloc;
+    mem.ctx = b->one->compiled->pool;
+
+    t = ngx_palloc(mem.ctx, sizeof(ngx_http_experiment_targets_t));
+    if (t == NULL) {
+        return NULL;
+    }
+
+    b->targets = t;
+    b->mem = &mem;
+
+    if (ngx_http_experiment_init_targets(b) != NGX_OK
+        || ngx_http_experiment_add_handle(b, b->one) != NGX_OK
+        || nxe_places_pack(&t->places, &mem) != NXE_OK)
+    {
+        return NULL;
+    }
+
+    /* the nodes have moved: look them up again, they are there */
+
+    for (i = 0; i < t->npointers; i++) {
+        if (nxe_places_pointer(&t->places, t->pointers[i].pointer, &mem,
+                               &t->pointers[i].node)
+            != NXE_OK)
+        {
+            return NULL;
+        }
+    }
+
+    return t;
+}
+
+
+/*
+ * Arms alike: where any variant edits the body on this step, every exposed
+ * unit's body is read and checked; another one's only if its own
+ * configuration, the baseline's, edits it.
+ */
+
+ngx_uint_t
+ngx_http_experiment_edits_body(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e)
+{
+    ngx_uint_t  p;
+
+    if (!ctx->elcf->body || e->effective == NULL) {
+        return 0;
+    }
+
+    if (e->a.exposed && e->handle->doc->steps[e->a.step].body) {
+        return 1;
+    }
+
+    for (p = 0; p < NXE_PARAMS; p++) {
+        if (e->effective->params[p] != NULL) {
+            return 1;
+        }
+    }
+
+    return e->effective->nops != 0;
+}
