@@ -1,7 +1,7 @@
 # make            the module and expctl, under build/
 # make check      gets what is missing, builds and runs every test
 # make demo       a private nginx, traffic, and the table that comes of it
-# make bench      what the module costs against plain proxy_pass
+# make bench      what the module costs against plain proxy_pass and Lua
 #
 # NGX_SRC=DIR builds the module against an nginx source tree; else against
 # the headers of Debian's nginx-dev, which is unpacked, not installed.
@@ -29,6 +29,7 @@ LIB_SRC  = $(wildcard lib/*.c)
 CLI_SRC  = $(wildcard cli/*.c)
 UNIT_SRC = $(wildcard t/unit/test_*.c)
 FUZZ_SRC = $(wildcard t/fuzz/fuzz_*.c)
+BENCH    = $B/bench-micro $B/bench-latency $B/bench-upstream
 
 LIB_OBJ  = $(LIB_SRC:lib/%.c=$B/obj/lib/%.o)
 CLI_OBJ  = $(CLI_SRC:cli/%.c=$B/obj/cli/%.o)
@@ -40,8 +41,8 @@ MODULE   = $B/ngx_http_experiment_module.so
 NGX_DEB  = $B/nginx-debian
 NGX_BIN  = $(NGX_DEB)/usr/sbin/nginx
 
-.PHONY: all module expctl check unit asan fuzz bench demo lint install clean \
-        deps tests
+.PHONY: all module expctl check unit asan fuzz bench bench-micro demo lint \
+        install clean deps tests
 
 all: module expctl
 
@@ -108,7 +109,7 @@ fuzz: $(FUZZ_BIN)
 deps:
 	t/tools/install-deps
 
-tests: all unit
+tests: all unit $(BENCH)
 	$(PROVE) -j2 --timer t/unit.t t
 
 check: deps
@@ -118,9 +119,24 @@ demo: deps
 	$(MAKE) all
 	t/tools/demo
 
+# bench/run's arguments: make bench RUN='--only micro --quick'
 bench: deps
-	$(MAKE) all
-	bench/run
+	$(MAKE) all $(BENCH) $B/nginx-lua
+	bench/run $(RUN)
+
+bench-micro: $B/bench-micro
+
+MICRO_SRC = bench/micro.c bench/micro_calls.c bench/corpus.c
+
+$B/bench-micro: $(MICRO_SRC) bench/micro.h bench/corpus.h $B/libnxe.a
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $(MICRO_SRC) $B/libnxe.a $(LIBS)
+
+$B/bench-%: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $<
+
+$B/nginx-lua: | bench/get-lua
+	bench/get-lua $@
 
 # The module's own tests in an nginx that is itself built with sanitizers.
 MODULE_T = t/assign.t t/body.t t/conf.t t/headers.t t/live.t t/log.t t/route.t

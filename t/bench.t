@@ -1,0 +1,97 @@
+#!/usr/bin/perl
+# The bench: its corpora hold what they claim, its parts run, and its sides
+# send what they should.  Nothing here asserts a time.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Encode qw(decode FB_CROAK);
+use FindBin;
+use JSON::PP ();
+use Test::More;
+
+my $top = abs_path("$FindBin::Bin/..");
+my $build = $ENV{EDGE_BUILD} // "$top/build";
+my $micro = "$build/bench-micro";
+
+chdir $top or die "cannot enter '$top': $!\n";
+
+
+sub run {
+    my ($command) = @_;
+    my $out = `$command 2>&1`;
+
+    return ($? >> 8, $out);
+}
+
+
+# The corpora, by a parser that is not ours.
+
+for my $size (512, 1024, 5000, 16384) {
+    for my $corpus ('chat', 'numbers') {
+        my $body = `$micro --print $corpus $size`;
+
+        is(length $body, $size, "$corpus, $size bytes - the size");
+        is($body, `$micro --print $corpus $size`,
+           "$corpus, $size bytes - the same again");
+        ok(eval { JSON::PP->new->utf8->decode($body) },
+           "$corpus, $size bytes - JSON") or diag($@);
+    }
+}
+
+my $body = `$micro --print chat 1024`;
+my $chat = JSON::PP->new->utf8->decode($body);
+my $strings = () = join('', $body =~ /:"((?:[^"\\]|\\.)*)"/g) =~ /./gs;
+
+cmp_ok($strings / length $body, '>=', 0.8,
+       'chat - four fifths of the bytes in string values');
+cmp_ok(scalar @{ $chat->{messages} }, '>', 2, 'chat - several turns');
+like($body, qr/\\n/, 'chat - escaped newlines');
+like($body, qr/\\"/, 'chat - escaped quotes');
+like(decode('UTF-8', $body, FB_CROAK), qr/[^\x00-\x7f]/,
+     'chat - characters beyond ASCII');
+
+$body = `$micro --print numbers 16384`;
+my $digits = () = $body =~ /[-+.0-9]/g;
+
+cmp_ok($digits / length $body, '>=', 0.85, 'numbers - dense');
+unlike($body, qr/[^\x00-\x7f]/, 'numbers - nothing beyond ASCII');
+
+is((run("$micro --print words 1024"))[0], 2, 'micro - no such corpus');
+is((run("$micro --sizes 16"))[0], 2, 'micro - no body is so small');
+
+
+# The microbenchmarks.
+
+my ($rc, $out) = run("$micro --quick --sizes 512,1024");
+my @cells = $out =~ /(\d+\.\d+ \[\d+\.\d+, \d+\.\d+\])/g;
+
+is($rc, 0, 'micro - runs') or diag($out);
+like($out, qr/^without  +\d/m, 'micro - assignment without SHA instructions');
+like($out, qr/^\Q$_\E  +\d/m, "micro - row '$_'")
+    for 'scan, portable', 'scan, plan, splice', 'memcpy', 'cJSON parse, print';
+cmp_ok(scalar @cells, '>=', 2 + 2 * 2 * 5, 'micro - cells have a spread');
+
+
+# The sides.
+
+my $sides = 'plain,split,assign,override'
+    . (-d "$build/nginx-lua" && !$ENV{NGINX_BIN} ? ',lua' : '');
+
+SKIP: {
+    skip 'one core', 5 if `nproc` < 2;
+
+    ($rc, $out) = run("bench/run --check --sizes 1024 --sides $sides");
+    is($rc, 0, 'run - every side sends what it should') or diag($out);
+    like($out, qr/^verified /m, 'run - says so');
+
+    ($rc, $out) = run('bench/run --only latency --quick '
+                      . '--sides plain,override');
+    is($rc, 0, 'run - latency') or diag($out);
+    like($out, qr/^override  +\d+\.\d .*\[/m, 'run - what override adds');
+
+    is((run('bench/run --only speed'))[0], 2, 'run - no such part');
+}
+
+done_testing();
