@@ -127,6 +127,7 @@ typedef struct {
 
 
 typedef struct {
+    ngx_str_node_t                   sn;           /* name */
     nxe_str_t                        name;
     nxe_place_t                     *places;       /* by position */
     ngx_http_experiment_handle_t   **handles;      /* NULL: not used yet */
@@ -138,10 +139,14 @@ typedef struct {
 /* What a location binds, in a snapshot. */
 
 typedef struct {
+    nxe_str_t                       *names;        /* of layers */
+    size_t                           nnames;
     ngx_http_experiment_layer_t    **layers;
-    ngx_uint_t                       nlayers;
+    ngx_uint_t                       nlayers;      /* resolved so far */
     ngx_http_experiment_handle_t   **handles;      /* bound by name */
     ngx_uint_t                       nhandles;
+    ngx_uint_t                       next;         /* name to resolve */
+    unsigned                         ready:1;
 } ngx_http_experiment_bind_t;
 
 
@@ -155,7 +160,8 @@ struct ngx_http_experiment_snapshot_s {
 
     ngx_rbtree_t                     handles;
     ngx_rbtree_node_t                sentinel;
-    ngx_array_t                      loaded;       /* layers read by name */
+    ngx_rbtree_t                     layers;
+    ngx_rbtree_node_t                layers_sentinel;
     ngx_http_experiment_bind_t     **binds;        /* by location index */
 };
 
@@ -177,9 +183,13 @@ struct ngx_http_experiment_worker_s {
     ngx_uint_t                       swap;
     ngx_uint_t                       polls;        /* since a failure */
 
+    ngx_event_t                      turn;         /* a new one begins */
+    uint64_t                         spent;        /* ns of it, on loading */
+    unsigned                         patient:1;    /* who loads can wait */
+    unsigned                         failed:1;     /* said so in the log */
+
     ngx_str_t                        name;         /* HOST/8 hex */
     uint64_t                         seq;
-    unsigned                         failed:1;     /* said so in the log */
 };
 
 
@@ -230,6 +240,7 @@ typedef struct {
     u_char                          *edited;       /* the new body's start */
     nxe_str_t                        model;        /* that goes upstream */
 
+    ngx_event_t                      wait;         /* for the next turn */
     ngx_http_experiment_body_e       body;
     const char                      *cause;
     uint64_t                         seq;
@@ -281,9 +292,14 @@ ngx_int_t ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
 void ngx_http_experiment_exit_worker(void *data);
 ngx_int_t ngx_http_experiment_check_required(ngx_cycle_t *cycle,
     ngx_http_experiment_main_conf_t *emcf);
+ngx_http_experiment_worker_t *ngx_http_experiment_worker(
+    ngx_http_experiment_main_conf_t *emcf);
 ngx_http_experiment_snapshot_t *ngx_http_experiment_acquire(
     ngx_http_experiment_main_conf_t *emcf);
 void ngx_http_experiment_release(ngx_http_experiment_snapshot_t *snapshot);
+ngx_uint_t ngx_http_experiment_spent(ngx_http_experiment_worker_t *w);
+void ngx_http_experiment_spend(ngx_http_experiment_worker_t *w,
+    struct timespec *since);
 
 /* ngx_http_experiment_snapshot.c */
 
@@ -292,12 +308,12 @@ ngx_http_experiment_snapshot_t *ngx_http_experiment_snapshot_create(
     uint64_t generation, ngx_log_t *log);
 void ngx_http_experiment_snapshot_destroy(
     ngx_http_experiment_snapshot_t *snapshot);
-ngx_http_experiment_bind_t *ngx_http_experiment_bind(
+ngx_int_t ngx_http_experiment_bind(ngx_http_experiment_snapshot_t *snapshot,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t **bind);
+ngx_int_t ngx_http_experiment_layer_handle(
     ngx_http_experiment_snapshot_t *snapshot,
-    ngx_http_experiment_loc_conf_t *elcf);
-ngx_http_experiment_handle_t *ngx_http_experiment_layer_handle(
-    ngx_http_experiment_snapshot_t *snapshot,
-    ngx_http_experiment_layer_t *layer, size_t i);
+    ngx_http_experiment_layer_t *layer, size_t i,
+    ngx_http_experiment_handle_t **handle);
 void *ngx_http_experiment_palloc(void *pool, size_t size);
 
 /* ngx_http_experiment_compile.c */

@@ -87,6 +87,10 @@ ngx_http_experiment_cleanup(void *data)
 {
     ngx_http_experiment_ctx_t  *ctx = data;
 
+    if (ctx->wait.posted) {
+        ngx_delete_posted_event(&ctx->wait);
+    }
+
     if (ctx->snapshot != NULL) {
         ngx_http_experiment_release(ctx->snapshot);
         ctx->snapshot = NULL;
@@ -97,13 +101,15 @@ ngx_http_experiment_cleanup(void *data)
 /*
  * Computes the request's entries where they are not there yet.  Before the
  * handler has run, another location may bind others; the snapshot, and so
- * the answer for each experiment, stays.
+ * the answer for each experiment, stays.  NGX_AGAIN: in the next turn, for who
+ * can wait.
  */
 
 ngx_int_t
 ngx_http_experiment_assign(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
+    ngx_int_t                         rc;
     ngx_http_experiment_bind_t       *bind;
     ngx_http_experiment_loc_conf_t   *elcf;
     ngx_http_experiment_main_conf_t  *emcf;
@@ -143,12 +149,17 @@ ngx_http_experiment_assign(ngx_http_request_t *r,
         }
     }
 
-    bind = ngx_http_experiment_bind(ctx->snapshot, elcf);
-    if (bind == NULL) {
-        return NGX_ERROR;
+    rc = ngx_http_experiment_bind(ctx->snapshot, elcf, &bind);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_experiment_entries(r, ctx, bind);
     }
 
-    return ngx_http_experiment_entries(r, ctx, bind);
+    if (rc == NGX_AGAIN) {
+        ctx->assigned = 0;
+    }
+
+    return rc;
 }
 
 
@@ -176,10 +187,10 @@ ngx_http_experiment_entries(ngx_http_request_t *r,
     }
 
     for (i = 0; i < bind->nlayers; i++) {
-        if (ngx_http_experiment_layer_entry(r, ctx, bind->layers[i])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
+        rc = ngx_http_experiment_layer_entry(r, ctx, bind->layers[i]);
+
+        if (rc != NGX_OK) {
+            return rc;
         }
     }
 
@@ -234,6 +245,7 @@ ngx_http_experiment_layer_entry(ngx_http_request_t *r,
 {
     size_t                         i;
     uint32_t                       position;
+    ngx_int_t                      rc;
     nxe_unit_t                     unit;
     nxe_status_t                   status;
     nxe_request_t                  req;
@@ -245,10 +257,11 @@ ngx_http_experiment_layer_entry(ngx_http_request_t *r,
     /* any valid document knows the layer's unit */
 
     for (i = 0; i < layer->n; i++) {
-        h = ngx_http_experiment_layer_handle(ctx->snapshot, layer,
-                                             (layer->first + i) % layer->n);
-        if (h == NULL) {
-            return NGX_ERROR;
+        rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer,
+                                              (layer->first + i) % layer->n,
+                                              &h);
+        if (rc != NGX_OK) {
+            return rc;
         }
 
         if (h->doc != NULL && !h->error) {
@@ -288,18 +301,19 @@ ngx_http_experiment_layer_entry(ngx_http_request_t *r,
             return NGX_OK;
         }
 
-        h = ngx_http_experiment_layer_handle(ctx->snapshot, layer, i);
-
     } else {
         ctx->layer_excluded += layer->n - 1;
-        h = ngx_http_experiment_layer_handle(ctx->snapshot, layer,
-                                             layer->first);
+        i = layer->first;
     }
 
-    if (h == NULL || (status != NXE_OK && status != NXE_DECLINED
-                      && status != NXE_AGAIN))
-    {
+    if (status != NXE_OK && status != NXE_DECLINED && status != NXE_AGAIN) {
         return NGX_ERROR;
+    }
+
+    rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer, i, &h);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     ngx_memzero(e, sizeof(ngx_http_experiment_entry_t));
@@ -463,6 +477,7 @@ ngx_int_t
 ngx_http_experiment_assign_rest(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
+    ngx_int_t                    rc;
     ngx_uint_t                   i;
     ngx_http_experiment_bind_t  *bind;
 
@@ -478,9 +493,9 @@ ngx_http_experiment_assign_rest(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    bind = ngx_http_experiment_bind(ctx->snapshot, ctx->elcf);
-    if (bind == NULL) {
-        return NGX_ERROR;
+    rc = ngx_http_experiment_bind(ctx->snapshot, ctx->elcf, &bind);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     ctx->nentries = 0;

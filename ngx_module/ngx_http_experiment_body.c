@@ -12,6 +12,11 @@
 #define NGX_HTTP_EXPERIMENT_SEGS  32
 
 
+static ngx_int_t ngx_http_experiment_begin(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_uint_t *read);
+static ngx_int_t ngx_http_experiment_wait(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+static void ngx_http_experiment_wait_handler(ngx_event_t *ev);
 static void ngx_http_experiment_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_experiment_finish(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
@@ -38,10 +43,10 @@ static ngx_int_t ngx_http_experiment_reject(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_experiment_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                         rc;
-    ngx_http_experiment_ctx_t        *ctx;
-    ngx_http_experiment_loc_conf_t   *elcf;
-    ngx_http_experiment_main_conf_t  *emcf;
+    ngx_int_t                        rc;
+    ngx_uint_t                       read;
+    ngx_http_experiment_ctx_t       *ctx;
+    ngx_http_experiment_loc_conf_t  *elcf;
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
 
@@ -68,16 +73,19 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
         return rc != NGX_ABORT ? rc : ngx_http_experiment_reject(r, ctx);
     }
 
-    if (ngx_http_experiment_assign(r, ctx) != NGX_OK) {
+    rc = ngx_http_experiment_begin(r, ctx, &read);
+
+    if (rc == NGX_AGAIN) {
+        return ngx_http_experiment_wait(r, ctx);
+    }
+
+    if (rc != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ctx->frozen = 1;
-    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
 
-    if (!ngx_http_experiment_wants_body(ctx, emcf->uses_model)
-        || !ngx_http_experiment_has_json(r, ctx))
-    {
+    if (!read) {
         rc = ngx_http_experiment_finish(r, ctx);
 
         return rc != NGX_ABORT ? rc : ngx_http_experiment_reject(r, ctx);
@@ -96,6 +104,78 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
     ngx_http_finalize_request(r, NGX_DONE);
 
     return NGX_DONE;
+}
+
+
+/*
+ * The entries, and what the body is scanned for if it has to be read.  All
+ * documents that the request needs are loaded then; NGX_AGAIN: the time for
+ * that in this turn is spent.
+ */
+
+static ngx_int_t
+ngx_http_experiment_begin(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_uint_t *read)
+{
+    ngx_int_t                         rc;
+    ngx_http_experiment_worker_t     *w;
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
+    w = ngx_http_experiment_worker(emcf);
+
+    if (w == NULL) {
+        return NGX_ERROR;
+    }
+
+    w->patient = 1;
+    rc = ngx_http_experiment_assign(r, ctx);
+
+    if (rc == NGX_OK) {
+        *read = ngx_http_experiment_wants_body(ctx, emcf->uses_model)
+                && ngx_http_experiment_has_json(r, ctx);
+
+        if (*read) {
+            rc = ngx_http_experiment_make_targets(r, ctx);
+        }
+    }
+
+    w->patient = 0;
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_wait(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    ctx->wait.handler = ngx_http_experiment_wait_handler;
+    ctx->wait.data = r;
+    ctx->wait.log = r->connection->log;
+
+    if (!ctx->wait.posted) {
+        ngx_post_event(&ctx->wait, &ngx_posted_next_events);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_experiment_wait_handler(ngx_event_t *ev)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ev->data;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_core_run_phases(r);
+
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -348,10 +428,6 @@ ngx_http_experiment_scan(ngx_http_request_t *r,
 
     if (len == 0) {
         return NGX_OK;          /* as a request without a body */
-    }
-
-    if (ngx_http_experiment_make_targets(r, ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);

@@ -15,6 +15,15 @@
 #define NGX_HTTP_EXPERIMENT_RETRY  8
 
 
+/*
+ * Of a turn of the event loop, what loading documents may take: half of what
+ * is promised, since the last one begins within it and ends where it ends.
+ */
+
+#define NGX_HTTP_EXPERIMENT_TURN   500000       /* ns */
+
+
+static void ngx_http_experiment_turn_handler(ngx_event_t *ev);
 static void ngx_http_experiment_check(ngx_http_experiment_worker_t *w);
 static ngx_int_t ngx_http_experiment_open(ngx_http_experiment_worker_t *w,
     nxe_error_t *err);
@@ -64,6 +73,10 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
     w->step.handler = ngx_http_experiment_step_handler;
     w->step.data = w;
     w->step.log = cycle->log;
+
+    w->turn.handler = ngx_http_experiment_turn_handler;
+    w->turn.data = w;
+    w->turn.log = cycle->log;
 
     w->poll.handler = ngx_http_experiment_poll_handler;
     w->poll.data = w;
@@ -120,6 +133,10 @@ ngx_http_experiment_exit_worker(void *data)
         ngx_delete_posted_event(&w->step);
     }
 
+    if (w->turn.posted) {
+        ngx_delete_posted_event(&w->turn);
+    }
+
     if (w->snapshot != NULL) {
         ngx_http_experiment_release(w->snapshot);
         w->snapshot = NULL;
@@ -160,6 +177,22 @@ ngx_http_experiment_check_required(ngx_cycle_t *cycle,
 }
 
 
+/* "master_process off" calls init_process for its first cycle only. */
+
+ngx_http_experiment_worker_t *
+ngx_http_experiment_worker(ngx_http_experiment_main_conf_t *emcf)
+{
+    if (emcf->worker == NULL
+        && ngx_http_experiment_init_worker((ngx_cycle_t *) ngx_cycle, emcf)
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return emcf->worker;
+}
+
+
 /* The snapshot for a request, NULL if there is none: release it later. */
 
 ngx_http_experiment_snapshot_t *
@@ -167,19 +200,10 @@ ngx_http_experiment_acquire(ngx_http_experiment_main_conf_t *emcf)
 {
     ngx_http_experiment_worker_t  *w;
 
-    w = emcf->worker;
+    w = ngx_http_experiment_worker(emcf);
 
     if (w == NULL) {
-
-        /* "master_process off" calls init_process for its first cycle only */
-
-        if (ngx_http_experiment_init_worker((ngx_cycle_t *) ngx_cycle, emcf)
-            != NGX_OK)
-        {
-            return NULL;
-        }
-
-        w = emcf->worker;
+        return NULL;
     }
 
     if (w->generation.word != NULL && *w->generation.word != w->tried
@@ -202,6 +226,42 @@ ngx_http_experiment_release(ngx_http_experiment_snapshot_t *snapshot)
     if (--snapshot->refs == 0) {
         ngx_http_experiment_snapshot_destroy(snapshot);
     }
+}
+
+
+/* 1 where who can wait should wait for the next turn. */
+
+ngx_uint_t
+ngx_http_experiment_spent(ngx_http_experiment_worker_t *w)
+{
+    return w->patient && w->spent >= NGX_HTTP_EXPERIMENT_TURN;
+}
+
+
+void
+ngx_http_experiment_spend(ngx_http_experiment_worker_t *w,
+    struct timespec *since)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    w->spent += (uint64_t) (now.tv_sec - since->tv_sec) * 1000000000
+                + now.tv_nsec - since->tv_nsec;
+
+    if (!w->turn.posted) {
+        ngx_post_event(&w->turn, &ngx_posted_next_events);
+    }
+}
+
+
+static void
+ngx_http_experiment_turn_handler(ngx_event_t *ev)
+{
+    ngx_http_experiment_worker_t  *w;
+
+    w = ev->data;
+    w->spent = 0;
 }
 
 

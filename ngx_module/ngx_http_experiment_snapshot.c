@@ -10,8 +10,14 @@
 #define NGX_HTTP_EXPERIMENT_POOL  4096
 
 
+static ngx_int_t ngx_http_experiment_bind_start(
+    ngx_http_experiment_snapshot_t *snapshot,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind);
 static ngx_http_experiment_layer_t *ngx_http_experiment_layer(
     ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name);
+static ngx_int_t ngx_http_experiment_layer_load(
+    ngx_http_experiment_snapshot_t *snapshot,
+    ngx_http_experiment_layer_t *layer);
 static ngx_int_t ngx_http_experiment_bind_layers(
     ngx_http_experiment_snapshot_t *snapshot,
     ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind);
@@ -50,11 +56,7 @@ ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
 
     s->binds = ngx_pcalloc(pool, (worker->emcf->locations + 1)
                                  * sizeof(ngx_http_experiment_bind_t *));
-    if (s->binds == NULL
-        || ngx_array_init(&s->loaded, pool, 4,
-                          sizeof(ngx_http_experiment_layer_t *))
-           != NGX_OK)
-    {
+    if (s->binds == NULL) {
         ngx_destroy_pool(pool);
         return NULL;
     }
@@ -68,6 +70,8 @@ ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
     s->refs = 1;
 
     ngx_rbtree_init(&s->handles, &s->sentinel, ngx_str_rbtree_insert_value);
+    ngx_rbtree_init(&s->layers, &s->layers_sentinel,
+                    ngx_str_rbtree_insert_value);
 
     return s;
 }
@@ -106,37 +110,94 @@ ngx_http_experiment_palloc(void *pool, size_t size)
 }
 
 
-/* What a location binds; resolved at its first request in a snapshot. */
+/*
+ * What a location binds; resolved at its first request in a snapshot.
+ * NGX_AGAIN: the rest of it in the next turn, for who can wait.
+ */
 
-ngx_http_experiment_bind_t *
+ngx_int_t
 ngx_http_experiment_bind(ngx_http_experiment_snapshot_t *s,
-    ngx_http_experiment_loc_conf_t *elcf)
+    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t **bind)
 {
     ngx_int_t                    rc;
-    ngx_http_experiment_bind_t  *bind;
+    ngx_http_experiment_bind_t  *b;
 
-    bind = s->binds[elcf->index];
+    b = s->binds[elcf->index];
 
-    if (bind != NULL) {
-        return bind;
+    if (b == NULL) {
+        b = ngx_pcalloc(s->pool, sizeof(ngx_http_experiment_bind_t));
+
+        if (b == NULL
+            || ngx_http_experiment_bind_start(s, elcf, b) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        s->binds[elcf->index] = b;
     }
 
-    bind = ngx_pcalloc(s->pool, sizeof(ngx_http_experiment_bind_t));
-    if (bind == NULL) {
-        return NULL;
+    if (!b->ready) {
+        rc = elcf->bind == NGX_HTTP_EXPERIMENT_NAMES
+             ? ngx_http_experiment_bind_names(s, elcf, b)
+             : ngx_http_experiment_bind_layers(s, elcf, b);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        b->ready = 1;
     }
 
-    rc = elcf->bind == NGX_HTTP_EXPERIMENT_NAMES
-         ? ngx_http_experiment_bind_names(s, elcf, bind)
-         : ngx_http_experiment_bind_layers(s, elcf, bind);
+    *bind = b;
 
-    if (rc != NGX_OK) {
-        return NULL;
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_bind_start(ngx_http_experiment_snapshot_t *s,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind)
+{
+    size_t        i;
+    ngx_str_t    *name;
+    nxe_error_t   err;
+
+    if (elcf->bind == NGX_HTTP_EXPERIMENT_ON) {
+
+        if (nxe_serving_layers(s->serving, &s->mem, &bind->names,
+                               &bind->nnames, &err)
+            != NXE_OK)
+        {
+            ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
+                          "experiment registry: %s", err.text);
+            return NGX_ERROR;
+        }
+
+    } else {
+        bind->nnames = elcf->names->nelts;
+        bind->names = ngx_palloc(s->pool, bind->nnames * sizeof(nxe_str_t));
+        if (bind->names == NULL) {
+            return NGX_ERROR;
+        }
+
+        name = elcf->names->elts;
+
+        for (i = 0; i < bind->nnames; i++) {
+            bind->names[i].data = (char *) name[i].data;
+            bind->names[i].len = name[i].len;
+        }
     }
 
-    s->binds[elcf->index] = bind;
+    if (elcf->bind == NGX_HTTP_EXPERIMENT_NAMES) {
+        bind->handles = ngx_palloc(s->pool, bind->nnames
+                                     * sizeof(ngx_http_experiment_handle_t *));
+        return bind->handles != NULL ? NGX_OK : NGX_ERROR;
+    }
 
-    return bind;
+    bind->layers = ngx_palloc(s->pool, (bind->nnames + 1)
+                                      * sizeof(ngx_http_experiment_layer_t *));
+
+    return bind->layers != NULL ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -144,47 +205,15 @@ static ngx_int_t
 ngx_http_experiment_bind_layers(ngx_http_experiment_snapshot_t *s,
     ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind)
 {
-    size_t                        i, n;
-    ngx_str_t                    *name;
-    nxe_str_t                    *names, one;
-    nxe_error_t                   err;
-    nxe_status_t                  rc;
     ngx_http_experiment_layer_t  *layer;
 
-    names = NULL;
+    for ( /* void */ ; bind->next < bind->nnames; bind->next++) {
 
-    if (elcf->bind == NGX_HTTP_EXPERIMENT_ON) {
-
-        rc = nxe_serving_layers(s->serving, &s->mem, &names, &n, &err);
-
-        if (rc != NXE_OK) {
-            ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
-                          "experiment registry: %s", err.text);
-            return NGX_ERROR;
+        if (ngx_http_experiment_spent(s->worker)) {
+            return NGX_AGAIN;
         }
 
-    } else {
-        n = elcf->names->nelts;
-    }
-
-    bind->layers = ngx_palloc(s->pool,
-                              (n + 1) * sizeof(ngx_http_experiment_layer_t *));
-    if (bind->layers == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < n; i++) {
-
-        if (names != NULL) {
-            one = names[i];
-
-        } else {
-            name = (ngx_str_t *) elcf->names->elts + i;
-            one.data = (char *) name->data;
-            one.len = name->len;
-        }
-
-        layer = ngx_http_experiment_layer(s, one);
+        layer = ngx_http_experiment_layer(s, bind->names[bind->next]);
         if (layer == NULL) {
             return NGX_ERROR;
         }
@@ -205,35 +234,61 @@ ngx_http_experiment_bind_layers(ngx_http_experiment_snapshot_t *s,
 static ngx_http_experiment_layer_t *
 ngx_http_experiment_layer(ngx_http_experiment_snapshot_t *s, nxe_str_t name)
 {
-    size_t                         i;
-    nxe_error_t                    err;
-    nxe_status_t                   rc;
-    ngx_http_experiment_layer_t   *layer, **layers;
+    uint32_t                      hash;
+    ngx_int_t                     rc;
+    ngx_str_t                     key;
+    struct timespec               since;
+    ngx_http_experiment_layer_t  *layer;
 
-    layers = s->loaded.elts;
+    key.data = (u_char *) name.data;
+    key.len = name.len;
+    hash = ngx_crc32_short(key.data, key.len);
 
-    for (i = 0; i < s->loaded.nelts; i++) {
-        if (nxe_str_eq(layers[i]->name, name)) {
-            return layers[i];
-        }
+    layer = (ngx_http_experiment_layer_t *)
+                ngx_str_rbtree_lookup(&s->layers, &key, hash);
+
+    if (layer != NULL) {
+        return layer;
     }
 
-    layer = ngx_pcalloc(s->pool, sizeof(ngx_http_experiment_layer_t));
-    layers = ngx_array_push(&s->loaded);
+    (void) clock_gettime(CLOCK_MONOTONIC, &since);
 
-    if (layer == NULL || layers == NULL) {
+    layer = ngx_pcalloc(s->pool, sizeof(ngx_http_experiment_layer_t));
+    if (layer == NULL) {
         return NULL;
     }
 
-    *layers = layer;
+    layer->sn.node.key = hash;
+    layer->sn.str = key;
     layer->name = name;
 
-    rc = nxe_serving_layer(s->serving, name, &s->mem, &layer->places,
+    rc = ngx_http_experiment_layer_load(s, layer);
+
+    ngx_http_experiment_spend(s->worker, &since);
+
+    if (rc != NGX_OK) {
+        return NULL;
+    }
+
+    ngx_rbtree_insert(&s->layers, &layer->sn.node);
+
+    return layer;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_layer_load(ngx_http_experiment_snapshot_t *s,
+    ngx_http_experiment_layer_t *layer)
+{
+    size_t        i;
+    nxe_error_t   err;
+    nxe_status_t  rc;
+
+    rc = nxe_serving_layer(s->serving, layer->name, &s->mem, &layer->places,
                            &layer->n, &err);
 
     if (rc == NXE_NOMEM) {
-        s->loaded.nelts--;
-        return NULL;
+        return NGX_ERROR;
     }
 
     if (rc == NXE_INVALID) {
@@ -243,14 +298,13 @@ ngx_http_experiment_layer(ngx_http_experiment_snapshot_t *s, nxe_str_t name)
 
     if (rc != NXE_OK) {
         layer->n = 0;
-        return layer;
+        return NGX_OK;
     }
 
     layer->handles = ngx_pcalloc(s->pool, layer->n
                                      * sizeof(ngx_http_experiment_handle_t *));
     if (layer->handles == NULL) {
-        s->loaded.nelts--;
-        return NULL;
+        return NGX_ERROR;
     }
 
     for (i = 1; i < layer->n; i++) {
@@ -262,7 +316,7 @@ ngx_http_experiment_layer(ngx_http_experiment_snapshot_t *s, nxe_str_t name)
         }
     }
 
-    return layer;
+    return NGX_OK;
 }
 
 
@@ -271,31 +325,17 @@ ngx_http_experiment_bind_names(ngx_http_experiment_snapshot_t *s,
     ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind)
 {
     ngx_int_t                      rc;
-    ngx_str_t                     *names;
-    nxe_str_t                      name;
-    ngx_uint_t                     i;
     ngx_http_experiment_handle_t  *h;
 
-    names = elcf->names->elts;
+    for ( /* void */ ; bind->next < bind->nnames; bind->next++) {
 
-    bind->handles = ngx_palloc(s->pool, elcf->names->nelts
-                                     * sizeof(ngx_http_experiment_handle_t *));
-    if (bind->handles == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < elcf->names->nelts; i++) {
-        name.data = (char *) names[i].data;
-        name.len = names[i].len;
-
-        rc = ngx_http_experiment_handle(s, name, 0, &h);
-
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
-        }
+        rc = ngx_http_experiment_handle(s, bind->names[bind->next], 0, &h);
 
         if (rc == NGX_OK) {
             bind->handles[bind->nhandles++] = h;
+
+        } else if (rc != NGX_DECLINED) {
+            return rc;
         }
     }
 
@@ -349,19 +389,28 @@ ngx_http_experiment_cmp_handles(const void *one, const void *two)
 }
 
 
-ngx_http_experiment_handle_t *
+/* NGX_AGAIN: in the next turn, for who can wait. */
+
+ngx_int_t
 ngx_http_experiment_layer_handle(ngx_http_experiment_snapshot_t *s,
-    ngx_http_experiment_layer_t *layer, size_t i)
+    ngx_http_experiment_layer_t *layer, size_t i,
+    ngx_http_experiment_handle_t **handle)
 {
-    if (layer->handles[i] == NULL
-        && ngx_http_experiment_handle(s, layer->places[i].name, 1,
-                                      &layer->handles[i])
-           != NGX_OK)
-    {
-        layer->handles[i] = NULL;
+    ngx_int_t  rc;
+
+    if (layer->handles[i] == NULL) {
+        rc = ngx_http_experiment_handle(s, layer->places[i].name, 1, handle);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        layer->handles[i] = *handle;
     }
 
-    return layer->handles[i];
+    *handle = layer->handles[i];
+
+    return NGX_OK;
 }
 
 
@@ -380,6 +429,7 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
     nxe_error_t                    err;
     nxe_entry_t                    entry;
     nxe_status_t                   rc;
+    struct timespec                since;
     ngx_http_experiment_handle_t  *h;
 
     key.data = (u_char *) name.data;
@@ -393,6 +443,12 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
         *handle = h;
         return NGX_OK;
     }
+
+    if (ngx_http_experiment_spent(s->worker)) {
+        return NGX_AGAIN;
+    }
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &since);
 
     rc = nxe_serving_entry(s->serving, name, &entry, &err);
 
@@ -431,6 +487,8 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
     }
 
     ngx_rbtree_insert(&s->handles, &h->sn.node);
+
+    ngx_http_experiment_spend(s->worker, &since);
 
     *handle = h;
 

@@ -47,13 +47,15 @@ static ngx_int_t ngx_http_experiment_init_targets(
 /*
  * The union over all variants of the experiments in force, so that what
  * bypasses one arm bypasses all.  Where one document decides alone, its
- * targets are made once, and a body gets a copy.
+ * targets are made once, and a body gets a copy.  NGX_AGAIN: in the next turn,
+ * for who can wait.
  */
 
 ngx_int_t
 ngx_http_experiment_make_targets(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
+    ngx_int_t                    rc;
     ngx_http_experiment_build_t  b;
 
     ngx_memzero(&b, sizeof(ngx_http_experiment_build_t));
@@ -62,13 +64,15 @@ ngx_http_experiment_make_targets(ngx_http_request_t *r,
     ctx->targets = ngx_palloc(r->pool,
                               sizeof(ngx_http_experiment_targets_t));
 
-    if (ctx->targets == NULL
-        || ngx_http_experiment_each_handle(r, ctx,
-                                           ngx_http_experiment_count_handle,
-                                           &b)
-           != NGX_OK)
-    {
+    if (ctx->targets == NULL) {
         return NGX_ERROR;
+    }
+
+    rc = ngx_http_experiment_each_handle(r, ctx,
+                                         ngx_http_experiment_count_handle,
+                                         &b);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (b.n == 1) {
@@ -102,9 +106,9 @@ ngx_http_experiment_each_handle(ngx_http_request_t *r,
         return NGX_OK;          /* without a snapshot there is no bind */
     }
 
-    bind = ngx_http_experiment_bind(ctx->snapshot, ctx->elcf);
-    if (bind == NULL) {
-        return NGX_ERROR;
+    rc = ngx_http_experiment_bind(ctx->snapshot, ctx->elcf, &bind);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     for (i = 0; i < ctx->nentries; i++) {
@@ -155,9 +159,9 @@ ngx_http_experiment_each_pending(ngx_http_experiment_ctx_t *ctx,
     }
 
     for (j = 0; j < layer->n; j++) {
-        h = ngx_http_experiment_layer_handle(ctx->snapshot, layer, j);
-        if (h == NULL) {
-            return NGX_ERROR;
+        rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer, j, &h);
+        if (rc != NGX_OK) {
+            return rc;
         }
 
         rc = h->doc != NULL ? handle(data, h) : NGX_OK;
