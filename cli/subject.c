@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <nxe/logline.h>
+#include <nxe/time.h>
 
 #include "cli/subject.h"
 
@@ -330,7 +330,7 @@ attrs_request(attrs_t *attrs, nxe_request_t *r)
     at = cli_opt(attrs->cli, "at");
 
     if (at != NULL) {
-        if (nxe_logline_time(nxe_str_of(at), &us) != NXE_OK) {
+        if (nxe_time_parse(nxe_str_of(at), &us) != NXE_OK) {
             return cli_usage(attrs->cli, "--at '%s': expected a time such as "
                              "2026-11-20T09:00:00Z", at);
         }
