@@ -326,6 +326,12 @@ attrs_request(attrs_t *attrs, nxe_request_t *r)
     r->ctx = attrs;
     r->now = (int64_t) time(NULL);
     r->step = nxe_str("");
+    r->scratch = nxe_scratch_new(attrs->cli->mem);
+
+    if (r->scratch == NULL) {
+        cli_error("out of memory");
+        return CLI_ENV;
+    }
 
     at = cli_opt(attrs->cli, "at");
 

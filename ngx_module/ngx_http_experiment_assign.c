@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_experiment_add_pointer(
     ngx_http_experiment_ctx_t *ctx, const nxe_source_t *source);
 static ngx_int_t ngx_http_experiment_add_handle(
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_handle_t *h);
+static ngx_int_t ngx_http_experiment_add_segments(
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_handle_t *h);
 
 
 /*
@@ -360,7 +362,7 @@ ngx_http_experiment_decide(ngx_http_experiment_ctx_t *ctx,
     e->pending = 0;
     e->effective = nxe_assign_effective(h->doc, &e->a);
 
-    return NGX_OK;
+    return ngx_http_experiment_segments(ctx, e, &req);
 }
 
 
@@ -467,14 +469,26 @@ ngx_int_t
 ngx_http_experiment_assign_rest(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
-    ngx_uint_t                   i;
-    ngx_http_experiment_bind_t  *bind;
+    ngx_uint_t                    i;
+    nxe_request_t                 req;
+    ngx_http_experiment_bind_t   *bind;
+    ngx_http_experiment_entry_t  *e;
 
     ctx->readable = 0;
 
     for (i = 0; i < ctx->nentries; i++) {
-        if (ctx->entries[i].pending) {
+        e = &ctx->entries[i];
+
+        if (e->pending) {
             break;
+        }
+
+        if (e->lacking) {
+            ngx_http_experiment_request(ctx, &req);
+
+            if (ngx_http_experiment_segments(ctx, e, &req) != NGX_OK) {
+                return NGX_ERROR;
+            }
         }
     }
 
@@ -502,6 +516,7 @@ ngx_http_experiment_request(ngx_http_experiment_ctx_t *ctx,
 
     req->attr = ngx_http_experiment_attr;
     req->ctx = ctx;
+    req->scratch = ctx->snapshot->worker->scratch;
     req->step.data = (char *) ctx->step.data;
     req->step.len = ctx->step.len;
     req->now = ctx->start.tv_sec;
@@ -551,9 +566,14 @@ ngx_http_experiment_targets(ngx_http_request_t *r,
         e = &ctx->entries[i];
 
         if (!e->pending) {
-            if (ngx_http_experiment_edits_body(ctx, e)
-                && ngx_http_experiment_add_handle(ctx, e->handle)
-                   != NGX_OK)
+            if (ngx_http_experiment_edits_body(ctx, e)) {
+                if (ngx_http_experiment_add_handle(ctx, e->handle) != NGX_OK) {
+                    return NGX_ERROR;
+                }
+
+            } else if (e->lacking
+                       && ngx_http_experiment_add_segments(ctx, e->handle)
+                          != NGX_OK)
             {
                 return NGX_ERROR;
             }
@@ -649,6 +669,10 @@ ngx_http_experiment_add_handle(ngx_http_experiment_ctx_t *ctx,
         }
     }
 
+    if (ngx_http_experiment_add_segments(ctx, h) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     step = nxe_doc_step(h->doc, (nxe_str_t) { (char *) ctx->step.data,
                                               ctx->step.len });
 
@@ -659,6 +683,24 @@ ngx_http_experiment_add_handle(ngx_http_experiment_ctx_t *ctx,
     return nxe_places_params(ctx->places, h->doc->steps[step].params,
                              &ctx->mem)
            == NXE_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_add_segments(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_handle_t *h)
+{
+    uint32_t  i;
+
+    for (i = 0; i < h->doc->nsegments; i++) {
+        if (ngx_http_experiment_add_pointer(ctx, &h->doc->segments[i].source)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
