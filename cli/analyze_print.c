@@ -4,7 +4,8 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
+
+#include <nxe/time.h>
 
 #include "cli/analyze_print.h"
 
@@ -69,9 +70,8 @@ analyze_print(const analyze_report_t *r)
 static nxe_str_t
 time_text(const cli_t *cli, int64_t us, int up)
 {
-    time_t      t;
-    int64_t     sec;
-    struct tm   tm;
+    char     text[NXE_TIME_LEN];
+    int64_t  sec;
 
     sec = us / 1000000;
 
@@ -79,17 +79,9 @@ time_text(const cli_t *cli, int64_t us, int up)
         sec--;
     }
 
-    t = (time_t) (sec + (up && sec * 1000000 != us));
+    nxe_time_print(sec + (up && sec * 1000000 != us), text);
 
-    if (gmtime_r(&t, &tm) == NULL) {
-        return nxe_str("");
-    }
-
-    /* strftime() has no %Y of four digits */
-
-    return nxe_str_of(cli_format(cli, "%04d-%02d-%02dT%02d:%02d:%02dZ",
-                                 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                                 tm.tm_hour, tm.tm_min, tm.tm_sec));
+    return nxe_str_of(cli_format(cli, "%s", text));
 }
 
 
@@ -112,7 +104,7 @@ analyze_window(const analyze_report_t *r, nxe_str_t *from, nxe_str_t *to)
     if (r->plan.since != INT64_MIN) {
         *from = time_text(cli, r->plan.since, 0);
 
-    } else if (nxe_logline_time(r->phase.from, &us) == NXE_OK
+    } else if (nxe_time_parse(r->phase.from, &us) == NXE_OK
                && us <= a->first)
     {
         *from = r->phase.from;
@@ -124,7 +116,7 @@ analyze_window(const analyze_report_t *r, nxe_str_t *from, nxe_str_t *to)
     if (r->plan.until != INT64_MAX) {
         *to = time_text(cli, r->plan.until, 1);
 
-    } else if (nxe_logline_time(r->phase.to, &us) == NXE_OK
+    } else if (nxe_time_parse(r->phase.to, &us) == NXE_OK
                && us >= a->last)
     {
         *to = r->phase.to;

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <nxe/time.h>
+
 #include "cli/analyze.h"
 #include "cli/analyze_print.h"
 #include "cli/commands.h"
@@ -297,14 +299,14 @@ plan_window(cli_t *cli, analyze_plan_t *plan)
     plan->until = INT64_MAX;
 
     if (since != NULL
-        && nxe_logline_time(nxe_str_of(since), &plan->since) != NXE_OK)
+        && nxe_time_parse(nxe_str_of(since), &plan->since) != NXE_OK)
     {
         return cli_usage(cli, "--since '%s' is not an RFC 3339 time",
                          cli_safe(cli, nxe_str_of(since)));
     }
 
     if (until != NULL
-        && nxe_logline_time(nxe_str_of(until), &plan->until) != NXE_OK)
+        && nxe_time_parse(nxe_str_of(until), &plan->until) != NXE_OK)
     {
         return cli_usage(cli, "--until '%s' is not an RFC 3339 time",
                          cli_safe(cli, nxe_str_of(until)));

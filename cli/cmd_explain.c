@@ -3,33 +3,14 @@
  */
 
 #include <string.h>
-#include <time.h>
 
 #include <nxe/target.h>
+#include <nxe/time.h>
 
 #include "cli/commands.h"
 #include "cli/explain.h"
 
 #define WIDTH  80
-
-
-void
-explain_time(nxe_buf_t *b, int64_t at)
-{
-    char       buf[64];
-    time_t     t;
-    struct tm  tm;
-
-    t = (time_t) at;
-
-    if (gmtime_r(&t, &tm) == NULL
-        || strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-    {
-        buf[0] = '\0';
-    }
-
-    nxe_buf_add(b, nxe_str_of(buf));
-}
 
 
 int
@@ -52,6 +33,23 @@ explain_condition(explain_t *x, uint32_t i, nxe_str_t *found)
     }
 
     return holds;
+}
+
+
+void
+explain_segment(explain_t *x, uint32_t i, nxe_str_t *found, nxe_str_t *logged)
+{
+    if (nxe_segment_find(&x->doc->segments[i], &x->request, found, logged)
+        != NXE_OK)
+    {
+        *found = nxe_null_str;
+        *logged = nxe_null_str;
+        return;
+    }
+
+    if (!x->has_unit || x->a.reason == NXE_REASON_OFF) {
+        *logged = nxe_null_str;
+    }
 }
 
 
@@ -208,6 +206,7 @@ static void
 text_conditions(explain_t *x)
 {
     int                  holds;
+    char                 from[NXE_TIME_LEN], to[NXE_TIME_LEN];
     uint32_t             i;
     nxe_buf_t            b;
     nxe_str_t            found;
@@ -215,15 +214,11 @@ text_conditions(explain_t *x)
 
     for (i = 0; i < x->doc->nwindows; i++) {
         w = &x->doc->windows[i];
+        nxe_time_print(w->from, from);
+        nxe_time_print(w->to, to);
 
-        nxe_buf_init(&b, 1 << 20);
-        explain_time(&b, w->from);
-        nxe_buf_add(&b, nxe_str(" to "));
-        explain_time(&b, w->to);
-
-        printf("window  %.*s  %s\n", (int) b.len, b.data,
+        printf("window  %s to %s  %s\n", from, to,
                explain_window(x, w) ? "holds" : "does not hold");
-        nxe_buf_free(&b);
     }
 
     if (!x->request.any_step) {
@@ -253,6 +248,39 @@ text_conditions(explain_t *x)
         }
 
         nxe_buf_free(&b);
+    }
+}
+
+
+static void
+text_segments(explain_t *x)
+{
+    uint32_t              i;
+    nxe_str_t             found, logged;
+    const nxe_segment_t  *segment;
+
+    for (i = 0; i < x->doc->nsegments; i++) {
+        segment = &x->doc->segments[i];
+        explain_segment(x, i, &found, &logged);
+
+        printf("segment %.*s  ", (int) segment->name.len, segment->name.data);
+
+        if (found.data == NULL) {
+            printf("not there\n");
+
+        } else if (logged.data == NULL) {
+            printf("not logged, found \"%s\"\n", cli_safe(x->cli, found));
+
+        } else {
+            printf("\"%s\"", cli_safe(x->cli, logged));
+
+            if (nxe_str_eq(logged, found)) {
+                putchar('\n');
+
+            } else {
+                printf(", found \"%s\"\n", cli_safe(x->cli, found));
+            }
+        }
     }
 }
 
@@ -335,6 +363,7 @@ print_text(explain_t *x)
 
     text_state(x);
     text_conditions(x);
+    text_segments(x);
     text_layer(x);
     text_bucket(x);
     text_ranges(x);

@@ -59,6 +59,7 @@ docfile_load(cli_t *cli, const char *path, const char *outcome,
     rc = docfile_build(cli, outcome, file);
 
     if (rc == CLI_DONE) {
+        nxe_doc_respell(file->tree);
         nxe_buf_init(&canonical, DOCFILE_CANONICAL_MAX);
 
         if (nxe_tree_canonical(file->tree, &canonical) != NXE_OK

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <nxe/time.h>
 
 #include "cli/doctor.h"
 #include "cli/init_group.h"
@@ -67,6 +70,46 @@ read_experiments(doctor_t *d, nxe_registry_txn_t *txn, nxe_error_t *err)
 }
 
 
+/* What is on, and will never be assigned to anybody again. */
+
+static void
+check_windows(doctor_t *d)
+{
+    char               text[NXE_TIME_LEN];
+    size_t             i;
+    int64_t            last;
+    uint32_t           w;
+    nxe_experiment_t  *e;
+
+    for (i = 0; i < d->nexperiments; i++) {
+        e = &d->experiments[i];
+
+        if (e->doc->nwindows == 0
+            || (e->state.stage != NXE_STAGE_CANARY
+                && e->state.stage != NXE_STAGE_AB
+                && e->state.stage != NXE_STAGE_ROLLOUT))
+        {
+            continue;
+        }
+
+        for (w = 0, last = INT64_MIN; w < e->doc->nwindows; w++) {
+            if (e->doc->windows[w].to > last) {
+                last = e->doc->windows[w].to;
+            }
+        }
+
+        if (last <= (int64_t) time(NULL)) {
+            nxe_time_print(last, text);
+            doctor_add(d, "registry", DOCTOR_WARN,
+                       cli_format(d->cli, "expctl stage %s off, or apply "
+                                  "another window", e->name.data),
+                       "%s is %s, and its last window shut at %s",
+                       e->name.data, nxe_stage_name(e->state.stage), text);
+        }
+    }
+}
+
+
 static nxe_status_t
 read_registry(doctor_t *d, nxe_registry_txn_t *txn, nxe_error_t *err)
 {
@@ -102,6 +145,8 @@ read_registry(doctor_t *d, nxe_registry_txn_t *txn, nxe_error_t *err)
                "format %d, %zu experiment%s, history whole",
                NXE_REGISTRY_FORMAT, d->nexperiments,
                d->nexperiments == 1 ? "" : "s");
+
+    check_windows(d);
 
     return NXE_OK;
 }

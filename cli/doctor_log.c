@@ -6,8 +6,9 @@
 #include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include <nxe/time.h>
 
 #include "cli/doctor.h"
 #include "cli/logfile.h"
@@ -148,19 +149,11 @@ doctor_log_look(doctor_t *d)
 static const char *
 age_of(const doctor_t *d)
 {
-    char       buf[32];
-    time_t     t;
-    struct tm  tm;
+    char  text[NXE_TIME_LEN];
 
-    t = (time_t) (d->record->time / 1000000);
+    nxe_time_print(d->record->time / 1000000, text);
 
-    if (gmtime_r(&t, &tm) == NULL
-        || strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-    {
-        return "-";
-    }
-
-    return cli_ago(d->cli, nxe_str_of(buf));
+    return cli_ago(d->cli, nxe_str_of(text));
 }
 
 

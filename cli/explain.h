@@ -22,11 +22,15 @@ typedef struct {
 } explain_t;
 
 
-/* Appends a time as RFC 3339. */
-void explain_time(nxe_buf_t *b, int64_t at);
-
 /* The i-th condition alone: whether it holds, and what was found or NULL. */
 int explain_condition(explain_t *x, uint32_t i, nxe_str_t *found);
+
+/*
+ * The i-th segment: what was found and what of it is logged, each NULL where
+ * there is nothing.
+ */
+void explain_segment(explain_t *x, uint32_t i, nxe_str_t *found,
+    nxe_str_t *logged);
 
 /* A member of the i-th condition, as its author wrote it. */
 const cJSON *explain_member(const explain_t *x, uint32_t i, const char *name);

@@ -2,7 +2,21 @@
  * expctl explain -o json.
  */
 
+#include <nxe/time.h>
+
 #include "cli/explain.h"
+
+
+static void
+add_string(nxe_buf_t *b, nxe_str_t s)
+{
+    if (s.data != NULL) {
+        nxe_buf_add_json(b, s);
+
+    } else {
+        nxe_buf_add(b, nxe_str("null"));
+    }
+}
 
 
 static void
@@ -82,14 +96,7 @@ json_targeting(explain_t *x)
         nxe_buf_add(b, nxe_str(",\"holds\":"));
         add_bool(b, holds);
         nxe_buf_add(b, nxe_str(",\"found\":"));
-
-        if (found.data != NULL) {
-            nxe_buf_add_json(b, found);
-
-        } else {
-            nxe_buf_add(b, nxe_str("null"));
-        }
-
+        add_string(b, found);
         nxe_buf_addc(b, '}');
     }
 
@@ -97,9 +104,39 @@ json_targeting(explain_t *x)
 }
 
 
+/* A member that only documents with segments have. */
+
+static void
+json_segments(explain_t *x)
+{
+    uint32_t    i;
+    nxe_str_t   found, logged;
+    nxe_buf_t  *b;
+
+    b = &x->out;
+
+    for (i = 0; i < x->doc->nsegments; i++) {
+        explain_segment(x, i, &found, &logged);
+
+        nxe_buf_add(b, nxe_str_of(i == 0 ? ",\"segments\":{" : ","));
+        nxe_buf_add_json(b, x->doc->segments[i].name);
+        nxe_buf_add(b, nxe_str(":{\"found\":"));
+        add_string(b, found);
+        nxe_buf_add(b, nxe_str(",\"logged\":"));
+        add_string(b, logged);
+        nxe_buf_addc(b, '}');
+    }
+
+    if (x->doc->nsegments != 0) {
+        nxe_buf_addc(b, '}');
+    }
+}
+
+
 static void
 json_windows(explain_t *x)
 {
+    char                 text[NXE_TIME_LEN];
     uint32_t             i;
     nxe_buf_t           *b;
     const nxe_window_t  *w;
@@ -115,11 +152,10 @@ json_windows(explain_t *x)
 
     for (i = 0; i < x->doc->nwindows; i++) {
         w = &x->doc->windows[i];
-        nxe_buf_add(b, nxe_str_of(i == 0 ? "{\"from\":\"" : ",{\"from\":\""));
-        explain_time(b, w->from);
-        nxe_buf_add(b, nxe_str("\",\"to\":\""));
-        explain_time(b, w->to);
-        nxe_buf_add(b, nxe_str("\",\"holds\":"));
+        nxe_time_print(w->from, text);
+        nxe_buf_addf(b, "%s{\"from\":\"%s\"", i == 0 ? "" : ",", text);
+        nxe_time_print(w->to, text);
+        nxe_buf_addf(b, ",\"to\":\"%s\",\"holds\":", text);
         add_bool(b, explain_window(x, w));
         nxe_buf_addc(b, '}');
     }
@@ -235,7 +271,9 @@ explain_json(explain_t *x)
         nxe_buf_addc(b, '}');
     }
 
-    nxe_buf_add(b, nxe_str("}}\n"));
+    nxe_buf_addc(b, '}');
+    json_segments(x);
+    nxe_buf_add(b, nxe_str("}\n"));
 
     return cli_print_json(b);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <nxe/json.h>
+#include <nxe/time.h>
 
 #include "cli/cli.h"
 
@@ -422,19 +423,11 @@ cli_exposure(const cli_t *cli, nxe_frac_t exposure)
 nxe_str_t
 cli_now(const cli_t *cli)
 {
-    time_t      now;
-    struct tm   tm;
-    char        buf[32];
+    char  text[NXE_TIME_LEN];
 
-    now = time(NULL);
+    nxe_time_print((int64_t) time(NULL), text);
 
-    if (gmtime_r(&now, &tm) == NULL) {
-        memset(&tm, 0, sizeof(tm));
-    }
-
-    strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm);
-
-    return nxe_str_of(cli_format(cli, "%s", buf));
+    return nxe_str_of(cli_format(cli, "%s", text));
 }
 
 

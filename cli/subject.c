@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <nxe/logline.h>
+#include <nxe/time.h>
 
 #include "cli/subject.h"
 
@@ -326,11 +326,17 @@ attrs_request(attrs_t *attrs, nxe_request_t *r)
     r->ctx = attrs;
     r->now = (int64_t) time(NULL);
     r->step = nxe_str("");
+    r->scratch = nxe_scratch_new(attrs->cli->mem);
+
+    if (r->scratch == NULL) {
+        cli_error("out of memory");
+        return CLI_ENV;
+    }
 
     at = cli_opt(attrs->cli, "at");
 
     if (at != NULL) {
-        if (nxe_logline_time(nxe_str_of(at), &us) != NXE_OK) {
+        if (nxe_time_parse(nxe_str_of(at), &us) != NXE_OK) {
             return cli_usage(attrs->cli, "--at '%s': expected a time such as "
                              "2026-11-20T09:00:00Z", at);
         }

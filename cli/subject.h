@@ -82,7 +82,8 @@ const attr_t *attrs_header(const attrs_t *attrs, nxe_str_t lower, size_t *n);
 
 /*
  * The request: its time, and its step by --step or X-Inference-Step.  Where
- * neither is given the step is empty.  CLI_DONE, or CLI_USAGE.
+ * neither is given the step is empty.  CLI_DONE, or the exit code after a
+ * message.
  */
 int attrs_request(attrs_t *attrs, nxe_request_t *r);
 

@@ -57,7 +57,7 @@ static const nxe_doc_key_t  nxe_stage_keys[] = {
 };
 
 
-/* In this order: steps and risk are known when what needs them comes. */
+/* In this order: steps, risk and unit are known when what needs them comes. */
 
 static const nxe_doc_key_t  nxe_root_keys[] = {
 
@@ -72,7 +72,7 @@ static const nxe_doc_key_t  nxe_root_keys[] = {
     { "hash", nxe_doc_hash, NXE_KEY_LIVE, 0, NULL },
     { "layer", nxe_doc_layer, NXE_KEY_LIVE, 0, NULL },
     { "targeting", nxe_doc_targeting, NXE_KEY_LIVE, 0, NULL },
-    { "segments", nxe_doc_segments, 0, 0, NULL },
+    { "segments", nxe_doc_segments, NXE_KEY_LIVE, 0, NULL },
     { "windows", nxe_doc_windows, NXE_KEY_LIVE, 0, NULL },
     { "stage", nxe_doc_stage, 0, 0, NULL },
     { "variants", nxe_doc_variants, NXE_KEY_REQUIRED|NXE_KEY_LIVE, 0, NULL },

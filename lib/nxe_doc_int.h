@@ -20,8 +20,8 @@ NXE_BEGIN_DECLS
 #define NXE_LIST_MAX       64
 #define NXE_VALUES_MAX     1024
 #define NXE_EDITS_MAX      256     /* of headers, of the body: all variants */
-#define NXE_SEGMENT_MAX    32
-#define NXE_PATTERN_MAX    4096
+#define NXE_SEGMENTS_MAX   16
+#define NXE_SEGMENT_MAX    32      /* values of one */
 
 /* A number of a document, JSON-encoded, is never longer (nxe_tree.c). */
 #define NXE_NUMBER_MAX     63
@@ -196,11 +196,13 @@ void nxe_doc_layer(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
 /* nxe_doc_target.c */
 void nxe_doc_targeting(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
-void nxe_doc_segments(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value, const nxe_doc_key_t *key, void *out);
 void nxe_doc_date(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out);
 void nxe_doc_windows(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value, const nxe_doc_key_t *key, void *out);
+
+/* nxe_doc_segment.c */
+void nxe_doc_segments(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
 
 /* nxe_doc_variants.c */

@@ -31,8 +31,8 @@ static cJSON *nxe_serving_number(uint32_t n);
 
 
 static const char *const  nxe_serving_keys[] = {
-    "name", "steps", "unit", "hash", "layer", "targeting", "windows",
-    "baseline", "variants"
+    "name", "steps", "unit", "hash", "layer", "targeting", "segments",
+    "windows", "baseline", "variants"
 };
 
 #define NXE_SERVING_KEYS                                                      \
@@ -81,7 +81,7 @@ static cJSON *
 nxe_serving_copy(const cJSON *tree)
 {
     size_t        i;
-    cJSON        *root, *copy;
+    cJSON        *root, *copy, *segment;
     const cJSON  *member;
 
     root = cJSON_CreateObject();
@@ -106,6 +106,14 @@ nxe_serving_copy(const cJSON *tree)
 
     cJSON_DeleteItemFromObjectCaseSensitive(nxe_tree_get(root, "unit"),
                                             "trust");
+
+    segment = nxe_tree_get(root, "segments");
+
+    for (segment = segment != NULL ? segment->child : NULL; segment != NULL;
+         segment = segment->next)
+    {
+        cJSON_DeleteItemFromObjectCaseSensitive(segment, "critical");
+    }
 
     return root;
 }

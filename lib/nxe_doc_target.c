@@ -1,10 +1,16 @@
 /*
- * Who and when: targeting, segments, windows.
+ * Who and when: targeting, windows.
  */
 
 #include <string.h>
 
+#include <nxe/time.h>
+
 #include "nxe_doc_int.h"
+
+
+#define NXE_TIME_EXPECTED                                                     \
+    "an RFC 3339 time such as \"2026-11-20T09:00:00Z\""
 
 
 static void nxe_doc_target_op(nxe_doc_ctx_t *c, const nxe_at_t *at,
@@ -13,22 +19,18 @@ static void nxe_doc_target_any(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
 static void nxe_doc_target_value(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, nxe_target_t *target);
-static int nxe_doc_target_string(nxe_op_t op, const char *s,
-    const char **expected);
+static void nxe_doc_target_regex(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value, nxe_target_t *target);
+static void nxe_doc_target_number(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value);
+static void nxe_doc_target_cidr(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value, nxe_target_t *target);
 static void nxe_doc_target_values(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, nxe_target_t *target);
-static void nxe_doc_segment(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value);
-static void nxe_doc_segment_values(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value, const nxe_doc_key_t *key, void *out);
-static void nxe_doc_segment_critical(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value, const cJSON *values);
 static void nxe_doc_window_time(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
-static int nxe_doc_time(const char *s, int64_t *seconds);
-static int nxe_doc_digits(const char *s, size_t n, unsigned *value);
-static int nxe_date_ok(unsigned year, unsigned month, unsigned day);
-static int64_t nxe_doc_days(unsigned year, unsigned month, unsigned day);
+static const char *nxe_doc_time(nxe_str_t s, int64_t *seconds);
+static void nxe_doc_respell_time(cJSON *value);
 
 
 /* In the order of nxe_op_t. */
@@ -46,13 +48,6 @@ static const nxe_doc_key_t  nxe_target_keys[] = {
     nxe_key_kept("op", nxe_doc_target_op, NXE_KEY_REQUIRED|NXE_KEY_LIVE,
                  nxe_target_t, op, NULL),
     { "value", nxe_doc_target_any, NXE_KEY_REQUIRED|NXE_KEY_LIVE, 0, NULL },
-    { NULL, NULL, 0, 0, NULL }
-};
-
-static const nxe_doc_key_t  nxe_segment_keys[] = {
-    { "source", nxe_doc_source, NXE_KEY_REQUIRED, 0, NULL },
-    { "values", nxe_doc_segment_values, 0, 0, NULL },
-    { "critical", nxe_doc_segment_values, 0, 0, NULL },
     { NULL, NULL, 0, 0, NULL }
 };
 
@@ -87,7 +82,8 @@ nxe_doc_targeting(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
         return;
     }
 
-    doc->targeting = nxe_doc_calloc(c, NXE_LIST_MAX, sizeof(nxe_target_t));
+    doc->targeting = nxe_doc_calloc(c, (size_t) cJSON_GetArraySize(value),
+                                    sizeof(nxe_target_t));
     if (doc->targeting == NULL) {
         return;
     }
@@ -135,10 +131,6 @@ nxe_doc_target_op(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     }
 
     *(nxe_op_t *) out = (nxe_op_t) op;
-
-    if (op >= NXE_OP_REGEX) {
-        nxe_doc_unbuilt(c, "targeting.op");
-    }
 }
 
 
@@ -160,8 +152,6 @@ static void
 nxe_doc_target_value(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, nxe_target_t *target)
 {
-    const char  *expected;
-
     if (target->op == NXE_OP_IN) {
         nxe_doc_target_values(c, at, value, target);
         return;
@@ -183,55 +173,111 @@ nxe_doc_target_value(nxe_doc_ctx_t *c, const nxe_at_t *at,
         return;
     }
 
-    if (!nxe_doc_target_string(target->op, value->valuestring, &expected)) {
-        nxe_doc_fault(c, at, value, expected);
+    target->values = nxe_doc_calloc(c, 1, sizeof(nxe_str_t));
+    if (target->values == NULL) {
         return;
     }
 
-    target->values = nxe_doc_calloc(c, 1, sizeof(nxe_str_t));
-    if (target->values != NULL) {
-        target->values[0] = nxe_doc_copy(c, value->valuestring);
-        target->nvalues = 1;
+    target->values[0] = nxe_doc_copy(c, value->valuestring);
+    target->nvalues = 1;
+
+    switch (target->op) {
+
+    case NXE_OP_REGEX:
+        nxe_doc_target_regex(c, at, value, target);
+        break;
+
+    case NXE_OP_GT:
+    case NXE_OP_LT:
+        nxe_doc_target_number(c, at, value);
+        break;
+
+    case NXE_OP_CIDR:
+        nxe_doc_target_cidr(c, at, value, target);
+        break;
+
+    default:
+        break;
     }
 }
 
 
-static int
-nxe_doc_target_string(nxe_op_t op, const char *s, const char **expected)
+/* Compiled here, so that no request ever does. */
+
+static void
+nxe_doc_target_regex(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value, nxe_target_t *target)
 {
-    nxe_str_t          segment;
-    nxe_text_t         text;
-    nxe_json_node_t    root;
-    nxe_json_result_t  result;
+    nxe_error_t  err;
 
-    segment = nxe_str_of(s);
-
-    if (op == NXE_OP_GT || op == NXE_OP_LT) {
-        text.segs = &segment;
-        text.n = 1;
-        memset(&root, 0, sizeof(root));
-
-        *expected = "a string with a number, \"10\"";
-
-        return nxe_json_scan(&text, &root, 0, &result) == NXE_JSON_OK
-               && root.type == NXE_JSON_NUMBER;
+    if (target->values[0].len == 0
+        || target->values[0].len > NXE_PATTERN_MAX)
+    {
+        nxe_doc_faultf(c, at, value, "a pattern of 1 to %d bytes",
+                       NXE_PATTERN_MAX);
+        return;
     }
 
-    if (op == NXE_OP_REGEX) {
-        *expected = "a pattern of 1 to 4096 bytes";
+    switch (nxe_regex_compile(target->values[0], c->mem, &target->regex,
+                              &err))
+    {
+    case NXE_OK:
+        break;
 
-        return segment.len > 0 && segment.len <= NXE_PATTERN_MAX;
+    case NXE_INVALID:
+        nxe_doc_faultf(c, at, value, "a pattern of PCRE2: %s", err.text);
+        break;
+
+    default:
+        c->nomem = 1;
+    }
+}
+
+
+static void
+nxe_doc_target_number(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value)
+{
+    nxe_str_t  s;
+
+    s = nxe_str_of(value->valuestring);
+
+    if (!nxe_decimal_ok(s)) {
+        nxe_doc_fault(c, at, value, "a string with a number, \"10\"");
+
+    } else if (s.len > NXE_NUMBER_MAX) {
+        nxe_doc_faultf(c, at, value, "a number of at most %d characters",
+                       NXE_NUMBER_MAX);
+    }
+}
+
+
+static void
+nxe_doc_target_cidr(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value, nxe_target_t *target)
+{
+    char  right[NXE_CIDR_LEN];
+
+    target->cidr = nxe_doc_calloc(c, 1, sizeof(nxe_cidr_t));
+    if (target->cidr == NULL) {
+        return;
     }
 
-    if (op == NXE_OP_CIDR) {
-        *expected = "an address with a prefix length, \"10.0.0.0/8\"";
+    switch (nxe_cidr_parse(target->values[0], target->cidr)) {
 
-        return segment.len < 64
-               && strspn(s, "0123456789abcdefABCDEF.:/") == segment.len
-               && strchr(s, '/') != NULL;
+    case NXE_OK:
+        break;
+
+    case NXE_CONFLICT:
+        nxe_cidr_print(target->cidr, right);
+        nxe_doc_fault_near(c, at, value, "a network: no bit set behind its "
+                           "prefix", right);
+        break;
+
+    default:
+        nxe_doc_fault(c, at, value, "an address with a prefix length, "
+                      "\"10.0.0.0/8\" or \"2001:db8::/32\"");
     }
-
-    return 1;
 }
 
 
@@ -275,133 +321,6 @@ nxe_doc_target_values(nxe_doc_ctx_t *c, const nxe_at_t *at,
 
 
 void
-nxe_doc_segments(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
-    const nxe_doc_key_t *key, void *out)
-{
-    nxe_at_t      here;
-    const cJSON  *member;
-
-    (void) key;
-    (void) out;
-
-    if (!cJSON_IsObject(value)) {
-        nxe_doc_fault(c, at, value, "an object, {NAME: SOURCE}");
-        return;
-    }
-
-    for (member = value->child; member != NULL; member = member->next) {
-        here = nxe_at_key(at, member->string);
-
-        if (!nxe_name_ok(nxe_str_of(member->string))) {
-            nxe_doc_fault_key(c, &here, "a name for the segment", NULL);
-            continue;
-        }
-
-        nxe_doc_segment(c, &here, member);
-    }
-}
-
-
-static void
-nxe_doc_segment(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value)
-{
-    nxe_at_t      here;
-    const cJSON  *critical;
-
-    if (cJSON_IsString(value)) {
-        nxe_doc_source(c, at, value, NULL, NULL);
-        return;
-    }
-
-    if (!cJSON_IsObject(value)) {
-        nxe_doc_fault(c, at, value,
-                      "a source, or {\"source\", \"values\", \"critical\"}");
-        return;
-    }
-
-    (void) nxe_doc_object(c, at, value, nxe_segment_keys, "a segment", NULL);
-
-    critical = nxe_tree_get(value, "critical");
-
-    if (cJSON_IsArray(critical)) {
-        here = nxe_at_key(at, "critical");
-        nxe_doc_segment_critical(c, &here, critical,
-                                 nxe_tree_get(value, "values"));
-    }
-}
-
-
-static void
-nxe_doc_segment_values(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value, const nxe_doc_key_t *key, void *out)
-{
-    size_t        i;
-    nxe_at_t      here;
-    const cJSON  *element;
-
-    (void) key;
-    (void) out;
-
-    if (!nxe_doc_array(c, at, value, 1, NXE_SEGMENT_MAX, "a list of strings"))
-    {
-        return;
-    }
-
-    i = 0;
-
-    for (element = value->child; element != NULL; element = element->next) {
-        here = nxe_at_index(at, i++);
-
-        if (!cJSON_IsString(element)) {
-            nxe_doc_fault(c, &here, element, "a string");
-        }
-    }
-}
-
-
-static void
-nxe_doc_segment_critical(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value, const cJSON *values)
-{
-    size_t        i;
-    nxe_at_t      here;
-    nxe_near_t    near;
-    const cJSON  *element, *known;
-
-    i = 0;
-
-    for (element = value->child; element != NULL; element = element->next) {
-        here = nxe_at_index(at, i++);
-
-        if (!cJSON_IsString(element)) {
-            continue;
-        }
-
-        nxe_near_init(&near, element->valuestring);
-
-        for (known = cJSON_IsArray(values) ? values->child : NULL;
-             known != NULL; known = known->next)
-        {
-            if (!cJSON_IsString(known)) {
-                continue;
-            }
-
-            if (strcmp(known->valuestring, element->valuestring) == 0) {
-                break;
-            }
-
-            nxe_near_try(&near, known->valuestring);
-        }
-
-        if (known == NULL) {
-            nxe_doc_fault_near(c, &here, element, "one of \"values\"",
-                               near.best);
-        }
-    }
-}
-
-
-void
 nxe_doc_windows(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out)
 {
@@ -422,7 +341,8 @@ nxe_doc_windows(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
         return;
     }
 
-    doc->windows = nxe_doc_calloc(c, NXE_LIST_MAX, sizeof(nxe_window_t));
+    doc->windows = nxe_doc_calloc(c, (size_t) cJSON_GetArraySize(value),
+                                  sizeof(nxe_window_t));
     if (doc->windows == NULL) {
         return;
     }
@@ -455,14 +375,17 @@ static void
 nxe_doc_window_time(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out)
 {
-    int64_t  seconds;
+    int64_t      seconds;
+    const char  *expected;
 
     (void) key;
 
-    if (!cJSON_IsString(value) || !nxe_doc_time(value->valuestring, &seconds))
-    {
-        nxe_doc_fault(c, at, value,
-                      "a time in UTC such as \"2026-11-20T09:00:00Z\"");
+    expected = cJSON_IsString(value)
+               ? nxe_doc_time(nxe_str_of(value->valuestring), &seconds)
+               : NXE_TIME_EXPECTED;
+
+    if (expected != NULL) {
+        nxe_doc_fault(c, at, value, expected);
         return;
     }
 
@@ -470,31 +393,66 @@ nxe_doc_window_time(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
 }
 
 
-/* RFC 3339 in its one form of ours: whole seconds, "Z". */
+/*
+ * NULL, or what was expected.  A window opens and shuts at whole seconds of
+ * a clock that has no leap seconds.
+ */
 
-static int
-nxe_doc_time(const char *s, int64_t *seconds)
+static const char *
+nxe_doc_time(nxe_str_t s, int64_t *seconds)
 {
-    unsigned  year, month, day, hour, minute, second;
+    int64_t  us;
 
-    if (strlen(s) != sizeof("2026-11-20T09:00:00Z") - 1
-        || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':'
-        || s[16] != ':' || s[19] != 'Z'
-        || !nxe_doc_digits(s, 4, &year) || !nxe_doc_digits(s + 5, 2, &month)
-        || !nxe_doc_digits(s + 8, 2, &day)
-        || !nxe_doc_digits(s + 11, 2, &hour)
-        || !nxe_doc_digits(s + 14, 2, &minute)
-        || !nxe_doc_digits(s + 17, 2, &second)
-        || !nxe_date_ok(year, month, day)
-        || hour > 23 || minute > 59 || second > 59)
-    {
-        return 0;
+    if (nxe_time_parse(s, &us) != NXE_OK) {
+        return NXE_TIME_EXPECTED;
     }
 
-    *seconds = nxe_doc_days(year, month, day) * 86400
-               + (int64_t) (hour * 3600 + minute * 60 + second);
+    if (us % 1000000 != 0) {
+        return "a time in whole seconds";
+    }
 
-    return 1;
+    if (s.data[17] == '6') {
+        return "a second from 00 to 59: the clock has no leap seconds";
+    }
+
+    *seconds = us / 1000000;
+
+    if (*seconds < NXE_TIME_MIN || *seconds > NXE_TIME_MAX) {
+        return "a time of the years 0000 to 9999 in UTC";
+    }
+
+    return NULL;
+}
+
+
+void
+nxe_doc_respell(cJSON *tree)
+{
+    cJSON  *windows, *window;
+
+    windows = nxe_tree_get(tree, "windows");
+
+    for (window = windows != NULL ? windows->child : NULL; window != NULL;
+         window = window->next)
+    {
+        nxe_doc_respell_time(nxe_tree_get(window, "from"));
+        nxe_doc_respell_time(nxe_tree_get(window, "to"));
+    }
+}
+
+
+/* In place: no spelling of a time is shorter. */
+
+static void
+nxe_doc_respell_time(cJSON *value)
+{
+    int64_t  seconds;
+
+    if (cJSON_IsString(value)
+        && nxe_doc_time(nxe_str_of(value->valuestring), &seconds) == NULL)
+    {
+        nxe_time_print(seconds, value->valuestring);
+    }
 }
 
 
@@ -502,7 +460,8 @@ void
 nxe_doc_date(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out)
 {
-    unsigned     year, month, day;
+    char         text[NXE_TIME_LEN];
+    int64_t      us;
     const char  *s;
 
     (void) key;
@@ -510,64 +469,14 @@ nxe_doc_date(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
 
     s = cJSON_IsString(value) ? value->valuestring : "";
 
-    if (strlen(s) != sizeof("2026-11-20") - 1 || s[4] != '-' || s[7] != '-'
-        || !nxe_doc_digits(s, 4, &year) || !nxe_doc_digits(s + 5, 2, &month)
-        || !nxe_doc_digits(s + 8, 2, &day) || !nxe_date_ok(year, month, day))
-    {
-        nxe_doc_fault(c, at, value, "a date such as \"2026-11-20\"");
-    }
-}
+    if (strlen(s) == sizeof("2026-11-20") - 1) {
+        memcpy(text, "YYYY-MM-DDT00:00:00Z", NXE_TIME_LEN);
+        memcpy(text, s, strlen(s));
 
-
-static int
-nxe_doc_digits(const char *s, size_t n, unsigned *value)
-{
-    size_t  i;
-
-    *value = 0;
-
-    for (i = 0; i < n; i++) {
-        if (s[i] < '0' || s[i] > '9') {
-            return 0;
+        if (nxe_time_parse(nxe_str_of(text), &us) == NXE_OK) {
+            return;
         }
-
-        *value = *value * 10 + (unsigned) (s[i] - '0');
     }
 
-    return 1;
-}
-
-
-static int
-nxe_date_ok(unsigned year, unsigned month, unsigned day)
-{
-    unsigned                    leap;
-    static const unsigned char  days[] = {
-        31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
-    };
-
-    leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return year >= 1 && month >= 1 && month <= 12 && day >= 1
-           && day <= days[month - 1] + (month == 2 ? leap : 0);
-}
-
-
-/* Days since 1970-01-01 in the Gregorian calendar, counting from March. */
-
-static int64_t
-nxe_doc_days(unsigned year, unsigned month, unsigned day)
-{
-    int64_t  y, m;
-
-    y = year;
-    m = month;
-
-    if (m <= 2) {
-        y--;
-        m += 12;
-    }
-
-    return 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m - 3) + 2) / 5
-           + day - 1 - 719468;
+    nxe_doc_fault(c, at, value, "a date such as \"2026-11-20\"");
 }

@@ -196,6 +196,15 @@ nxe_double_print(double value, char out[NXE_DOUBLE_LEN])
 
 
 int
+nxe_decimal_ok(nxe_str_t s)
+{
+    nxe_decimal_t  d;
+
+    return nxe_decimal_scan(s, &d) == 0;
+}
+
+
+int
 nxe_decimal_cmp(nxe_str_t a, nxe_str_t b)
 {
     int            rc;

@@ -9,6 +9,7 @@
 #include <nxe/hash.h>
 #include <nxe/json.h>
 #include <nxe/logline.h>
+#include <nxe/time.h>
 
 
 /*
@@ -238,7 +239,7 @@ read_time(const nxe_json_walk_t *w, void *field)
 {
     nxe_str_t  s;
 
-    return plain(w, &s) && nxe_logline_time(s, field) == NXE_OK;
+    return plain(w, &s) && nxe_time_parse(s, field) == NXE_OK;
 }
 
 

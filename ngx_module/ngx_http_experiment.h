@@ -16,6 +16,7 @@
 #include <nxe/keys.h>
 #include <nxe/serving.h>
 #include <nxe/splice.h>
+#include <nxe/target.h>
 
 
 extern ngx_module_t  ngx_http_experiment_module;
@@ -180,6 +181,7 @@ struct ngx_http_experiment_worker_s {
     ngx_rbtree_t                     compiled;
     ngx_rbtree_node_t                sentinel;
     ngx_queue_t                      queue;        /* of compiled documents */
+    nxe_scratch_t                   *scratch;      /* of every match */
     ngx_uint_t                       swap;
     ngx_uint_t                       polls;        /* since a failure */
 
@@ -203,8 +205,10 @@ typedef struct {
     u_char                           params[NXE_PARAMS];   /* nxe_code_t */
     u_char                          *headers;              /* nxe_code_t */
     u_char                          *ops;
+    nxe_str_t                       *segments;     /* no data: not found */
     unsigned                         has_unit:1;
     unsigned                         pending:1;    /* needs the body */
+    unsigned                         lacking:1;    /* a segment needs it */
 } ngx_http_experiment_entry_t;
 
 
@@ -341,6 +345,13 @@ ngx_uint_t ngx_http_experiment_listed(ngx_http_experiment_loc_conf_t *elcf,
 ngx_int_t ngx_http_experiment_make_targets(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_uint_t ngx_http_experiment_edits_body(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e);
+
+/* ngx_http_experiment_segment.c */
+
+ngx_int_t ngx_http_experiment_segments(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_entry_t *e, const nxe_request_t *req);
+void ngx_http_experiment_log_segments(ngx_http_experiment_line_t *l,
     ngx_http_experiment_entry_t *e);
 
 /* ngx_http_experiment_source.c */

@@ -370,7 +370,7 @@ ngx_http_experiment_decide(ngx_http_experiment_ctx_t *ctx,
     e->pending = 0;
     e->effective = nxe_assign_effective(h->doc, &e->a);
 
-    return NGX_OK;
+    return ngx_http_experiment_segments(ctx, e, &req);
 }
 
 
@@ -477,15 +477,27 @@ ngx_int_t
 ngx_http_experiment_assign_rest(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
-    ngx_int_t                    rc;
-    ngx_uint_t                   i;
-    ngx_http_experiment_bind_t  *bind;
+    ngx_int_t                     rc;
+    ngx_uint_t                    i;
+    nxe_request_t                 req;
+    ngx_http_experiment_bind_t   *bind;
+    ngx_http_experiment_entry_t  *e;
 
     ctx->readable = 0;
 
     for (i = 0; i < ctx->nentries; i++) {
-        if (ctx->entries[i].pending) {
+        e = &ctx->entries[i];
+
+        if (e->pending) {
             break;
+        }
+
+        if (e->lacking) {
+            ngx_http_experiment_request(ctx, &req);
+
+            if (ngx_http_experiment_segments(ctx, e, &req) != NGX_OK) {
+                return NGX_ERROR;
+            }
         }
     }
 
@@ -513,6 +525,7 @@ ngx_http_experiment_request(ngx_http_experiment_ctx_t *ctx,
 
     req->attr = ngx_http_experiment_attr;
     req->ctx = ctx;
+    req->scratch = ctx->snapshot->worker->scratch;
     req->step.data = (char *) ctx->step.data;
     req->step.len = ctx->step.len;
     req->now = ctx->start.tv_sec;

@@ -255,7 +255,9 @@ ngx_http_experiment_wants_body(ngx_http_experiment_ctx_t *ctx,
     for (i = 0; i < ctx->nentries; i++) {
         e = &ctx->entries[i];
 
-        if (e->pending || ngx_http_experiment_edits_body(ctx, e)) {
+        if (e->pending || e->lacking
+            || ngx_http_experiment_edits_body(ctx, e))
+        {
             return 1;
         }
     }

@@ -385,6 +385,10 @@ ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
         ngx_http_experiment_lit(l, "}");
     }
 
+    if (e->segments != NULL) {
+        ngx_http_experiment_log_segments(l, e);
+    }
+
     ngx_http_experiment_lit(l, "}");
 }
 

@@ -40,6 +40,7 @@ ngx_int_t
 ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
     ngx_http_experiment_main_conf_t *emcf)
 {
+    nxe_mem_t                      mem;
     nxe_error_t                    err;
     nxe_status_t                   rc;
     ngx_pool_cleanup_t            *cln;
@@ -66,7 +67,14 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
     ngx_rbtree_init(&w->compiled, &w->sentinel, ngx_rbtree_insert_value);
     ngx_queue_init(&w->queue);
 
-    if (ngx_http_experiment_worker_name(cycle, w) != NGX_OK) {
+    mem.alloc = ngx_http_experiment_palloc;
+    mem.ctx = cycle->pool;
+
+    w->scratch = nxe_scratch_new(&mem);
+
+    if (w->scratch == NULL
+        || ngx_http_experiment_worker_name(cycle, w) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

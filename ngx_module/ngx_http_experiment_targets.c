@@ -6,10 +6,10 @@
 #include "ngx_http_experiment.h"
 
 
-/* Every handle that a body concerns, once. */
+/* Every handle that a body concerns, once; some for their segments alone. */
 
 typedef ngx_int_t (*ngx_http_experiment_handle_pt)(void *data,
-    ngx_http_experiment_handle_t *h);
+    ngx_http_experiment_handle_t *h, ngx_uint_t segments);
 
 typedef struct {
     ngx_http_experiment_ctx_t      *ctx;
@@ -18,6 +18,7 @@ typedef struct {
     ngx_http_experiment_handle_t   *one;        /* the only one, or the last */
     ngx_uint_t                      n;
     ngx_uint_t                      sources;
+    unsigned                        segments:1; /* of one that edits nothing */
 } ngx_http_experiment_build_t;
 
 
@@ -29,9 +30,9 @@ static ngx_int_t ngx_http_experiment_each_pending(
     ngx_http_experiment_entry_t *e, ngx_http_experiment_handle_pt handle,
     void *data);
 static ngx_int_t ngx_http_experiment_count_handle(void *data,
-    ngx_http_experiment_handle_t *h);
+    ngx_http_experiment_handle_t *h, ngx_uint_t segments);
 static ngx_int_t ngx_http_experiment_add_handle(void *data,
-    ngx_http_experiment_handle_t *h);
+    ngx_http_experiment_handle_t *h, ngx_uint_t segments);
 static ngx_int_t ngx_http_experiment_add_source(
     ngx_http_experiment_build_t *b, const nxe_source_t *source);
 static ngx_int_t ngx_http_experiment_add_ops(ngx_http_experiment_build_t *b,
@@ -75,7 +76,7 @@ ngx_http_experiment_make_targets(ngx_http_request_t *r,
         return rc;
     }
 
-    if (b.n == 1) {
+    if (b.n == 1 && !b.segments) {
         return ngx_http_experiment_one_target(r, ctx, &b);
     }
 
@@ -120,7 +121,10 @@ ngx_http_experiment_each_handle(ngx_http_request_t *r,
             rc = ngx_http_experiment_each_pending(ctx, bind, e, handle, data);
 
         } else if (ngx_http_experiment_edits_body(ctx, e)) {
-            rc = handle(data, e->handle);
+            rc = handle(data, e->handle, 0);
+
+        } else if (e->lacking) {
+            rc = handle(data, e->handle, 1);
         }
 
         if (rc != NGX_OK) {
@@ -155,7 +159,7 @@ ngx_http_experiment_each_pending(ngx_http_experiment_ctx_t *ctx,
     }
 
     if (layer == NULL) {
-        return handle(data, e->handle);
+        return handle(data, e->handle, 0);
     }
 
     for (j = 0; j < layer->n; j++) {
@@ -164,7 +168,7 @@ ngx_http_experiment_each_pending(ngx_http_experiment_ctx_t *ctx,
             return rc;
         }
 
-        rc = h->doc != NULL ? handle(data, h) : NGX_OK;
+        rc = h->doc != NULL ? handle(data, h, 0) : NGX_OK;
         if (rc != NGX_OK) {
             return rc;
         }
@@ -175,13 +179,18 @@ ngx_http_experiment_each_pending(ngx_http_experiment_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_experiment_count_handle(void *data, ngx_http_experiment_handle_t *h)
+ngx_http_experiment_count_handle(void *data, ngx_http_experiment_handle_t *h,
+    ngx_uint_t segments)
 {
     ngx_http_experiment_build_t  *b = data;
 
     b->one = h;
     b->n++;
-    b->sources += h->doc->nsources + h->doc->ntargeting;
+    b->sources += h->doc->nsources + h->doc->ntargeting + h->doc->nsegments;
+
+    if (segments) {
+        b->segments = 1;
+    }
 
     return NGX_OK;
 }
@@ -203,13 +212,26 @@ ngx_http_experiment_init_targets(ngx_http_experiment_build_t *b)
 
 
 static ngx_int_t
-ngx_http_experiment_add_handle(void *data, ngx_http_experiment_handle_t *h)
+ngx_http_experiment_add_handle(void *data, ngx_http_experiment_handle_t *h,
+    ngx_uint_t segments)
 {
     uint32_t                      i, step;
     ngx_http_experiment_ctx_t    *ctx;
     ngx_http_experiment_build_t  *b = data;
 
     ctx = b->ctx;
+
+    for (i = 0; i < h->doc->nsegments; i++) {
+        if (ngx_http_experiment_add_source(b, &h->doc->segments[i].source)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (segments) {
+        return NGX_OK;
+    }
 
     for (i = 0; i < h->doc->nsources; i++) {
         if (ngx_http_experiment_add_source(b, &h->doc->sources[i]) != NGX_OK)
@@ -366,7 +388,7 @@ ngx_http_experiment_pack_targets(ngx_http_experiment_build_t *b)
     b->mem = &mem;
 
     if (ngx_http_experiment_init_targets(b) != NGX_OK
-        || ngx_http_experiment_add_handle(b, b->one) != NGX_OK
+        || ngx_http_experiment_add_handle(b, b->one, 0) != NGX_OK
         || nxe_places_pack(&t->places, &mem) != NXE_OK)
     {
         return NULL;

@@ -146,6 +146,29 @@ is_deeply([ sort keys %{ $j->{checks}[0] } ], [ qw(area level next text) ],
     'json - members');
 
 
+# a window that is over
+
+my $windows = '{"name":"past","unit":"header:X-Id","layer":"past","variants":['
+    . '{"name":"control"},{"name":"b","headers":{"request":{"set":{"X-P":"1"}}}'
+    . '}],"windows":[%s]}';
+my $over = '{"from":"2020-01-01T00:00:00Z","to":"2020-02-01T01:00:00+01:00"}';
+my $open = '{"from":"2020-01-01T00:00:00Z","to":"9999-01-01T00:00:00Z"}';
+
+$e->apply(sprintf $windows, $over);
+unlike(doctor($conf), qr/its last window/, 'window - off, nothing to say');
+$e->stage('past', 'ab', '--exposure', '0.1');
+check($conf, qr/^ {10}warn  past is ab, and its last window shut at 2020-02-01/m,
+    'window - over');
+check($conf, qr/T00:00:00Z\n {16}next: expctl stage past off, or apply another/,
+    'window - what to do');
+$e->change('pause', 'past');
+unlike(doctor($conf), qr/its last window/, 'window - paused');
+$e->change('resume', 'past');
+$e->apply(sprintf $windows, "$open,$over");
+unlike(doctor($conf), qr/its last window/, 'window - another is open');
+$e->stage('past', 'off');
+
+
 # nginx.conf
 
 $e->apply('{"name":"wrong","unit":"header:X-Id","layer":"wrong","variants":['

@@ -98,6 +98,7 @@ typedef nxe_status_t (*nxe_attr_pt)(void *ctx, const nxe_source_t *source,
 typedef struct {
     nxe_attr_pt         attr;
     void               *ctx;
+    nxe_scratch_t      *scratch;        /* to match patterns in */
     nxe_str_t           step;
     int64_t             now;            /* seconds since the epoch */
     unsigned            any_step:1;     /* count step, window and targeting */

@@ -9,7 +9,9 @@
 #define NXE_DOC_H
 
 #include <nxe/base.h>
+#include <nxe/cidr.h>
 #include <nxe/frac.h>
+#include <nxe/regex.h>
 #include <nxe/tree.h>
 
 NXE_BEGIN_DECLS
@@ -65,8 +67,7 @@ nxe_status_t nxe_source_parse(nxe_str_t s, const nxe_mem_t *mem,
 
 typedef enum {
     NXE_OP_EQ = 0, NXE_OP_NE, NXE_OP_IN, NXE_OP_PREFIX, NXE_OP_SUFFIX,
-    NXE_OP_EXISTS,
-    NXE_OP_REGEX, NXE_OP_GT, NXE_OP_LT, NXE_OP_CIDR   /* not evaluated yet */
+    NXE_OP_EXISTS, NXE_OP_REGEX, NXE_OP_GT, NXE_OP_LT, NXE_OP_CIDR
 } nxe_op_t;
 
 typedef struct {
@@ -75,7 +76,19 @@ typedef struct {
     nxe_str_t          *values;     /* exists: none */
     uint32_t            nvalues;
     unsigned            wanted:1;   /* exists: the wanted answer */
+    nxe_regex_t        *regex;      /* regex: values[0], compiled */
+    nxe_cidr_t         *cidr;       /* cidr: values[0], read */
 } nxe_target_t;
+
+typedef struct {
+    nxe_str_t           name;
+    nxe_source_t        source;
+    nxe_str_t          *values;     /* the rest is "other"; none: as found */
+    uint32_t            nvalues;
+} nxe_segment_t;
+
+/* "other" */
+extern const nxe_str_t  nxe_segment_other;
 
 typedef struct {
     int64_t             from;       /* seconds since the epoch, inclusive */
@@ -178,6 +191,8 @@ typedef struct {
 
     nxe_target_t       *targeting;
     uint32_t            ntargeting;
+    nxe_segment_t      *segments;
+    uint32_t            nsegments;
     nxe_window_t       *windows;
     uint32_t            nwindows;
 
@@ -254,6 +269,12 @@ typedef enum { NXE_DOC_FULL, NXE_DOC_SERVING } nxe_doc_form_t;
 nxe_status_t nxe_doc_build(const cJSON *tree, nxe_doc_form_t form,
     nxe_str_t bytes, const nxe_mem_t *mem, nxe_faults_t *faults,
     nxe_doc_t **doc);
+
+/*
+ * Gives what has one meaning and several spellings the one that is stored:
+ * the times of windows are in UTC.  The tree is one that nxe_doc_build() took.
+ */
+void nxe_doc_respell(cJSON *tree);
 
 /*
  * Appends the serving form of a canonical document: the keys that live

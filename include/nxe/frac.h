@@ -70,6 +70,9 @@ size_t nxe_double_print(double value, char out[NXE_DOUBLE_LEN]);
  */
 size_t nxe_bucket_print(uint32_t k, char out[NXE_DOUBLE_LEN]);
 
+/* 1 if s is a JSON number, with nothing around it. */
+int nxe_decimal_ok(nxe_str_t s);
+
 /*
  * Compares two JSON numbers as exact decimals, whatever their spelling: 0 if
  * equal, below 0 or above 0 in order.  Both must be valid JSON numbers; an

@@ -87,12 +87,6 @@ typedef struct {
 nxe_status_t nxe_logline_read(nxe_str_t line, nxe_logline_t *record,
     nxe_logline_fault_t *fault);
 
-/*
- * An RFC 3339 time with at most nine digits behind the second, cut to
- * microseconds since the epoch.  NXE_INVALID: it is none.
- */
-nxe_status_t nxe_logline_time(nxe_str_t s, int64_t *us);
-
 /* A plain decimal of milliseconds below 10^9, rounded to the microsecond. */
 nxe_status_t nxe_logline_ms(nxe_str_t s, int64_t *us);
 

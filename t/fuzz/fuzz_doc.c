@@ -1,7 +1,8 @@
 /*
  * A document from outside: parsed, built, and where it is good, published
  * and built again from its serving form.  The bytes behind a zero byte are
- * the bytes of a serving copy that the text before it may point into.
+ * the bytes of a serving copy that the text before it may point into, and the
+ * value of every attribute that a good document asks for.
  */
 
 #include <assert.h>
@@ -11,6 +12,7 @@
 
 #include <nxe/arena.h>
 #include <nxe/doc.h>
+#include <nxe/target.h>
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,6 +26,68 @@ same_bytes(const nxe_doc_t *a, nxe_bytes_t x, const nxe_doc_t *b,
     assert((size_t) y.offset + y.len <= b->bytes_len);
     assert(x.len == y.len);
     assert(memcmp(a->bytes + x.offset, b->bytes + y.offset, x.len) == 0);
+}
+
+
+static nxe_status_t
+attr(void *ctx, const nxe_source_t *source, nxe_str_t *value)
+{
+    (void) source;
+
+    *value = *(nxe_str_t *) ctx;
+
+    return value->len == 0 || value->len > NXE_UNIT_MAX ? NXE_DECLINED
+                                                        : NXE_OK;
+}
+
+
+/* Both forms give the same answers about a request. */
+
+static void
+same_answers(const nxe_doc_t *a, const nxe_doc_t *b, nxe_str_t value)
+{
+    int            x, y;
+    uint32_t       i;
+    nxe_str_t      found, u, v;
+    nxe_status_t   rc;
+    nxe_request_t  r;
+
+    static nxe_arena_t    *arena;
+    static nxe_scratch_t  *scratch;
+
+    /* as a worker has one for all of its matches */
+
+    if (arena == NULL) {
+        arena = nxe_arena_new();
+        assert(arena != NULL);
+        scratch = nxe_scratch_new(nxe_arena_mem(arena));
+        assert(scratch != NULL);
+    }
+
+    memset(&r, 0, sizeof(r));
+    r.attr = attr;
+    r.ctx = &value;
+    r.scratch = scratch;
+
+    assert(a->ntargeting == b->ntargeting && a->nwindows == b->nwindows);
+    assert(nxe_target_holds(a, &r, &x) == NXE_OK);
+    assert(nxe_target_holds(b, &r, &y) == NXE_OK);
+    assert(x == y);
+
+    for (i = 0; i < a->nwindows; i++) {
+        assert(a->windows[i].from == b->windows[i].from
+               && a->windows[i].to == b->windows[i].to);
+    }
+
+    assert(a->nsegments == b->nsegments);
+
+    for (i = 0; i < a->nsegments; i++) {
+        assert(nxe_str_eq(a->segments[i].name, b->segments[i].name));
+
+        rc = nxe_segment_find(&a->segments[i], &r, &found, &u);
+        assert(nxe_segment_find(&b->segments[i], &r, &found, &v) == rc);
+        assert(rc == NXE_DECLINED || nxe_str_eq(u, v));
+    }
 }
 
 
@@ -63,7 +127,8 @@ same(const nxe_doc_t *a, const nxe_doc_t *b)
 
 
 static void
-serving(const cJSON *tree, const nxe_doc_t *full, nxe_arena_t *arena)
+serving(const cJSON *tree, const nxe_doc_t *full, nxe_str_t value,
+    nxe_arena_t *arena)
 {
     cJSON              *again;
     nxe_doc_t          *doc;
@@ -82,6 +147,7 @@ serving(const cJSON *tree, const nxe_doc_t *full, nxe_arena_t *arena)
            == NXE_OK);
 
     same(full, doc);
+    same_answers(full, doc, value);
     assert(!nxe_doc_changes_traffic(tree, tree, NULL));
 
     cJSON_Delete(again);
@@ -137,7 +203,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                       &faults, &doc)
         == NXE_OK)
     {
-        serving(again, doc, arena);
+        nxe_doc_respell(again);
+        serving(again, doc, rest, arena);
 
     } else {
         assert(faults.n > 0 && faults.fault[0].pointer != NULL);

@@ -1,5 +1,5 @@
 /*
- * Assignment: known ids, reasons, ranges, targeting.
+ * Assignment: known ids, reasons, ranges.
  */
 
 #include "unit.h"
@@ -593,100 +593,6 @@ test_unit(void **state)
 
 
 static void
-test_target(void **state)
-{
-    int             holds;
-    char            json[1024];
-    size_t          i;
-    have_t          have;
-    nxe_doc_t      *doc;
-    nxe_status_t    rc;
-    nxe_request_t   r;
-
-    static const struct {
-        const char  *condition;
-        const char  *value;         /* of the attribute; NULL: absent */
-        int          holds;
-    } rows[] = {
-        { "\"op\":\"eq\",\"value\":\"acme\"", "acme", 1 },
-        { "\"op\":\"eq\",\"value\":\"acme\"", "ACME", 0 },
-        { "\"op\":\"eq\",\"value\":\"acme\"", "acme2", 0 },
-        { "\"op\":\"eq\",\"value\":\"acme\"", NULL, 0 },
-        { "\"op\":\"ne\",\"value\":\"acme\"", "acme", 0 },
-        { "\"op\":\"ne\",\"value\":\"acme\"", "globex", 1 },
-        { "\"op\":\"ne\",\"value\":\"acme\"", NULL, 0 },
-        { "\"op\":\"in\",\"value\":[\"acme\",\"globex\"]", "globex", 1 },
-        { "\"op\":\"in\",\"value\":[\"acme\",\"globex\"]", "initech", 0 },
-        { "\"op\":\"in\",\"value\":[\"acme\",\"globex\"]", NULL, 0 },
-        { "\"op\":\"prefix\",\"value\":\"ac\"", "acme", 1 },
-        { "\"op\":\"prefix\",\"value\":\"ac\"", "ac", 1 },
-        { "\"op\":\"prefix\",\"value\":\"ac\"", "a", 0 },
-        { "\"op\":\"prefix\",\"value\":\"ac\"", "xac", 0 },
-        { "\"op\":\"prefix\",\"value\":\"ac\"", NULL, 0 },
-        { "\"op\":\"suffix\",\"value\":\"me\"", "acme", 1 },
-        { "\"op\":\"suffix\",\"value\":\"me\"", "me", 1 },
-        { "\"op\":\"suffix\",\"value\":\"me\"", "e", 0 },
-        { "\"op\":\"suffix\",\"value\":\"me\"", "mex", 0 },
-        { "\"op\":\"suffix\",\"value\":\"me\"", NULL, 0 },
-        { "\"op\":\"exists\",\"value\":true", "acme", 1 },
-        { "\"op\":\"exists\",\"value\":true", NULL, 0 },
-        { "\"op\":\"exists\",\"value\":false", "acme", 0 },
-        { "\"op\":\"exists\",\"value\":false", NULL, 1 },
-    };
-
-    (void) state;
-
-    memset(&r, 0, sizeof(r));
-    r.attr = attr;
-    r.ctx = &have;
-
-    for (i = 0; i < unit_n(rows); i++) {
-        const char  *list[] = { "x-tenant", rows[i].value, NULL };
-
-        memset(&have, 0, sizeof(have));
-        have.have = rows[i].value != NULL ? list : NULL;
-
-        (void) snprintf(json, sizeof(json), "{\"name\":\"x\",\"unit\":"
-                        "\"header:X\",\"targeting\":[{\"attribute\":"
-                        "\"header:X-Tenant\",%s}],\"variants\":[{\"name\":"
-                        "\"a\"},{\"name\":\"b\"}]}", rows[i].condition);
-
-        doc = doc_of(json);
-        holds = -1;
-        assert_int_equal(nxe_target_holds(doc, &r, &holds), NXE_OK);
-        unit_row(holds == rows[i].holds, rows[i].condition);
-    }
-
-    /* all must hold; the first that does not ends the question */
-
-    doc = doc_of("{\"name\":\"x\",\"unit\":\"header:X\",\"targeting\":["
-                 "{\"attribute\":\"header:A\",\"op\":\"eq\",\"value\":\"1\"},"
-                 "{\"attribute\":\"arg:trouble\",\"op\":\"eq\",\"value\":"
-                 "\"1\"}],\"variants\":[{\"name\":\"a\"},{\"name\":\"b\"}]}");
-
-    memset(&have, 0, sizeof(have));
-    have.rc = NXE_AGAIN;
-    rc = nxe_target_holds(doc, &r, &holds);
-    assert_int_equal(rc, NXE_OK);
-    assert_int_equal(holds, 0);
-    assert_int_equal(have.asked, 1);
-
-    have.have = (const char *const []) { "a", "1", NULL };
-    assert_int_equal(nxe_target_holds(doc, &r, &holds), NXE_AGAIN);
-
-    have.rc = NXE_NOMEM;
-    assert_int_equal(nxe_target_holds(doc, &r, &holds), NXE_NOMEM);
-
-    have.rc = NXE_DECLINED;
-    assert_int_equal(nxe_target_holds(doc, &r, &holds), NXE_OK);
-    assert_int_equal(holds, 0);
-
-    assert_int_equal(nxe_target_holds(doc_of(TONE), &r, &holds), NXE_OK);
-    assert_int_equal(holds, 1);
-}
-
-
-static void
 test_words(void **state)
 {
     unsigned     i;
@@ -727,7 +633,6 @@ main(void)
         cmocka_unit_test(test_rollout),
         cmocka_unit_test(test_raise),
         cmocka_unit_test(test_unit),
-        cmocka_unit_test(test_target),
         cmocka_unit_test(test_words),
     };
 

@@ -33,6 +33,7 @@
 #define O(param)     C("'overrides':{'default':{" param "}}")
 #define H(headers)   C("'headers':" headers)
 #define UNIT(unit)   "{'name':'t','unit':" unit "," VS "}"
+#define W(from, to)  K("'windows':[{'from':'" from "','to':'" to "'}]")
 #define T(op, v)     K("'targeting':[{'attribute':'arg:a','op':'" op          \
                        "','value':" v "}]")
 
@@ -160,11 +161,33 @@ static const row_t  rows[] = {
     { T("exists", "'true'"), "/targeting/0/value", "true or false", NULL },
     { T("gt", "10"), "/targeting/0/value", "a string, as", NULL },
     { T("lt", "'01'"), "/targeting/0/value", "a string with a number", NULL },
-    { T("regex", "''"), "/targeting/0/value", "a pattern", NULL },
-    { T("cidr", "'10.0.0.0'"), "/targeting/0/value", "an address", NULL },
-    { T("cidr", "'10.0.0.0/8'"), NULL, NULL, NULL },
+    { T("lt", "' 1'"), "/targeting/0/value", "a string with a number", NULL },
+    { T("gt", "'ten'"), "/targeting/0/value", "a string with a number", NULL },
+    { T("gt", "'1234567890123456789012345678901234567890123456789012345678901"
+      "234'"), "/targeting/0/value", "a number of at most 63", NULL },
     { T("gt", "'1e3'"), NULL, NULL, NULL },
+    { T("regex", "''"), "/targeting/0/value", "a pattern of 1 to", NULL },
+    { T("regex", "'a('"), "/targeting/0/value",
+      "a pattern of PCRE2: missing closing parenthesis, at byte 2", NULL },
+    { T("regex", "'\\\\C'"), "/targeting/0/value", "using \\C is disabled",
+      NULL },
+    { T("regex", "'(?C1)'"), "/targeting/0/value", "callouts are not taken",
+      NULL },
+    { T("regex", "['a']"), "/targeting/0/value", "a string, as", NULL },
+    { T("cidr", "'10.0.0.0'"), "/targeting/0/value", "an address", NULL },
+    { T("cidr", "'10.0.0.0/33'"), "/targeting/0/value", "an address", NULL },
+    { T("cidr", "'fe80::%1/64'"), "/targeting/0/value", "an address", NULL },
+    { T("cidr", "'10.1.2.3/8'"), "/targeting/0/value", "a network",
+      "10.0.0.0/8" },
+    { T("cidr", "'2001:db8::1/32'"), "/targeting/0/value", "a network",
+      "2001:db8::/32" },
+    { T("cidr", "'10.0.0.0/8'"), NULL, NULL, NULL },
     { K("'segments':[]"), "/segments", "an object", NULL },
+    { K("'segments':{'a':'arg:a','b':'arg:a','c':'arg:a','d':'arg:a',"
+        "'e':'arg:a','f':'arg:a','g':'arg:a','h':'arg:a','i':'arg:a',"
+        "'j':'arg:a','k':'arg:a','l':'arg:a','m':'arg:a','n':'arg:a',"
+        "'o':'arg:a','p':'arg:a','q':'arg:a'}"), "/segments", "at most 16",
+      NULL },
     { K("'segments':{'a b':'arg:x'}"), "/segments/a b", "a name", NULL },
     { K("'segments':{'a':1}"), "/segments/a", "a source, or", NULL },
     { K("'segments':{'a':{'values':['x']}}"), "/segments/a/source",
@@ -172,18 +195,91 @@ static const row_t  rows[] = {
     { K("'segments':{'a':{'source':'arg:x','values':['x'],"
         "'critical':['y']}}"), "/segments/a/critical/0", "one of \"values\"",
       NULL },
+    { K("'segments':{'a':{'source':'arg:x','values':['acme'],"
+        "'critical':['acne']}}"), "/segments/a/critical/0", "one of", "acme" },
+    { K("'segments':{'a':{'source':'arg:x','critical':['y']}}"),
+      "/segments/a/critical/0", "one of \"values\"", NULL },
+    { K("'segments':{'a':{'source':'arg:x','values':[]}}"),
+      "/segments/a/values", "a list of strings", NULL },
+    { K("'segments':{'a':{'source':'arg:x','values':['']}}"),
+      "/segments/a/values/0", "a string of 1 to 256 bytes", NULL },
+    { K("'segments':{'a':{'source':'arg:x','values':['x',1]}}"),
+      "/segments/a/values/1", "a string of 1", NULL },
+    { K("'segments':{'a':{'source':'arg:x','values':['x','x']}}"),
+      "/segments/a/values/1", "not there yet", NULL },
+    { K("'segments':{'a':{'source':'arg:x','values':['other']}}"),
+      "/segments/a/values/0", "a value but \"other\"", NULL },
+    { K("'segments':{'a':{'source':'arg:x','value':['x']}}"),
+      "/segments/a/value", "a key of a segment", "values" },
+
+    /* what no log may have: ids of units, credentials */
+    { K("'segments':{'a':'header:x-user'}"), "/segments/a",
+      "a list of \"values\", as its source is the unit's", NULL },
+    { K("'segments':{'a':{'source':'header:X-User'}}"), "/segments/a/values",
+      "its source is the unit's", NULL },
+    { K("'segments':{'a':'var:http_x_user'}"), "/segments/a", "the unit's",
+      NULL },
+    { K("'segments':{'a':'var:HTTP_X_User'}"), "/segments/a", "the unit's",
+      NULL },
+    { K("'segments':{'a':'header:X_User'}"), "/segments/a", "the unit's",
+      NULL },
+    { K("'segments':{'a':{'source':'header:X-User','values':['x']}}"), NULL,
+      NULL, NULL },
+    { K("'segments':{'a':'header:X-User2','b':'arg:X-User',"
+        "'c':'var:x_user','d':'var:http_'}"), NULL, NULL, NULL },
+    { "{'name':'t','unit':{'sources':['var:u','cookie:cid','arg:q','json:/u',"
+      "'var:arg_z']},'segments':{'a':'var:U'}," VS "}", "/segments/a",
+      "the unit's", NULL },
+    { "{'name':'t','unit':{'sources':['var:u','cookie:cid']},"
+      "'segments':{'a':'var:cookie_cid'}," VS "}", "/segments/a",
+      "the unit's", NULL },
+    { "{'name':'t','unit':{'sources':['var:u','var:arg_z']},"
+      "'segments':{'a':'arg:z'}," VS "}", "/segments/a", "the unit's", NULL },
+    { "{'name':'t','unit':'json:/u','segments':{'a':'json:/u'}," VS "}",
+      "/segments/a", "the unit's", NULL },
+    { "{'name':'t','unit':'json:/u','segments':{'a':'json:/U'}," VS "}", NULL,
+      NULL, NULL },
+    { K("'segments':{'a':'header:Authorization'}"), "/segments/a",
+      "a credential", NULL },
+    { K("'segments':{'a':'header:cookie'}"), "/segments/a", "a credential",
+      NULL },
+    { K("'segments':{'a':'var:http_x_api_key'}"), "/segments/a",
+      "a credential", NULL },
+    { K("'segments':{'a':'header:Proxy-Authorization'}"), "/segments/a",
+      "a credential", NULL },
+    { K("'segments':{'a':'auth:'}"), "/segments/a", "a credential", NULL },
+    { K("'segments':{'a':'mcp:session'}"), "/segments/a", "a credential",
+      NULL },
+    { K("'segments':{'a':'jwt:plan','b':'cookie:plan'}"), NULL, NULL, NULL },
     { K("'windows':[]"), "/windows", "a list", NULL },
     { K("'windows':[{'from':'2026-01-01T00:00:00Z'}]"), "/windows/0/to",
       "required", NULL },
     { K("'windows':[{'from':'2026-01-01T00:00:00Z',"
         "'to':'2026-01-01T00:00:00Z'}]"), "/windows/0/to", "after \"from\"",
       NULL },
-    { K("'windows':[{'from':'2026-01-01T00:00:00+00:00',"
-        "'to':'2027-01-01T00:00:00Z'}]"), "/windows/0/from", "a time", NULL },
-    { K("'windows':[{'from':'2026-02-29T00:00:00Z',"
-        "'to':'2027-01-01T00:00:00Z'}]"), "/windows/0/from", "a time", NULL },
-    { K("'windows':[{'from':'2026-01-01T24:00:00Z',"
-        "'to':'2027-01-01T00:00:00Z'}]"), "/windows/0/from", "a time", NULL },
+    { W("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z"),
+      "/windows/0/to", "after \"from\"", NULL },
+    { W("2026-01-01T00:00:00+00:00", "2027-01-01T00:00:00Z"), NULL, NULL,
+      NULL },
+    { W("2026-01-01t00:00:00z", "2027-01-01T00:00:00.000-23:59"), NULL, NULL,
+      NULL },
+    { W("2026-01-01T00:00:00.5Z", "2027-01-01T00:00:00Z"), "/windows/0/from",
+      "a time in whole seconds", NULL },
+    { W("2016-12-31T23:59:60Z", "2027-01-01T00:00:00Z"), "/windows/0/from",
+      "a second from 00 to 59", NULL },
+    { W("2026-02-29T00:00:00Z", "2027-01-01T00:00:00Z"), "/windows/0/from",
+      "an RFC 3339 time", NULL },
+    { W("2026-01-01T24:00:00Z", "2027-01-01T00:00:00Z"), "/windows/0/from",
+      "an RFC 3339 time", NULL },
+    { W("2026-01-01 00:00:00Z", "2027-01-01T00:00:00Z"), "/windows/0/from",
+      "an RFC 3339 time", NULL },
+    { W("2026-01-01T00:00:00", "2027-01-01T00:00:00Z"), "/windows/0/from",
+      "an RFC 3339 time", NULL },
+    { W("0000-01-01T00:00:00+00:01", "2027-01-01T00:00:00Z"),
+      "/windows/0/from", "the years 0000 to 9999", NULL },
+    { W("2026-01-01T00:00:00Z", "9999-12-31T23:59:59-00:01"),
+      "/windows/0/to", "the years 0000 to 9999", NULL },
+    { W("0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z"), NULL, NULL, NULL },
     { K("'stage':'ab'"), "/stage", "a stage, an object", NULL },
     { K("'stage':{'name':'rollout'}"), "/stage/name", "one of off canary ab",
       NULL },
@@ -560,7 +656,11 @@ test_all_faults(void **state)
     "'unit':{'type':'user','sources':['header:X-User','json:/u']},"           \
     "'hash':{'salt':''},'layer':{'name':'l','range':[0.25,0.75]},"            \
     "'targeting':[{'attribute':'header:X-T','op':'in','value':['a','b']},"    \
-    "{'attribute':'cookie:c','op':'exists','value':false}],"                  \
+    "{'attribute':'cookie:c','op':'exists','value':false},"                   \
+    "{'attribute':'arg:n','op':'regex','value':'^a'},"                        \
+    "{'attribute':'var:remote_addr','op':'cidr','value':'10.0.0.0/8'}],"      \
+    "'segments':{'plan':'json:/plan','tenant':{'source':'header:X-T',"        \
+    "'values':['a','b'],'critical':['b']}},"                                  \
     "'windows':[{'from':'1970-01-02T00:00:00Z','to':'2000-03-01T00:00:01Z'}],"\
     "'stage':{'name':'canary','exposure':0.05},'owner':'ana',"                \
     "'variants':["                                                            \
@@ -610,6 +710,15 @@ check_big(const nxe_doc_t *doc)
     assert_int_equal(doc->windows[0].to, 951868801);
     assert_int_equal(doc->targeting[0].nvalues, 2);
     assert_int_equal(doc->targeting[1].wanted, 0);
+    assert_non_null(doc->targeting[2].regex);
+    assert_int_equal(doc->targeting[3].cidr->bits, 104);
+    assert_int_equal(doc->nsegments, 2);
+    assert_true(nxe_str_eq(doc->segments[0].name, nxe_str("plan")));
+    assert_int_equal(doc->segments[0].source.type, NXE_SOURCE_JSON);
+    assert_int_equal(doc->segments[0].nvalues, 0);
+    assert_true(nxe_str_eq(doc->segments[1].source.name, nxe_str("x-t")));
+    assert_int_equal(doc->segments[1].nvalues, 2);
+    assert_true(nxe_str_eq(doc->segments[1].values[1], nxe_str("b")));
     assert_int_equal(nxe_frac_threshold(doc->layer_from), 1u << 30);
 
     /* grand on one: its own, its parent's, the baseline's */
@@ -811,6 +920,40 @@ test_serving_hostile(void **state)
 }
 
 
+/* Windows: one spelling of a time, whatever it was. */
+
+static void
+test_respell(void **state)
+{
+    cJSON      *tree;
+    nxe_buf_t   out;
+
+    (void) state;
+
+    tree = parse("{'windows':[{'from':'2026-11-20t10:30:00.000+01:30',"
+                 "'to':'2026-11-20T09:00:01Z'},"
+                 "{'from':'2026-12-31T23:00:00-02:00','to':7}],"
+                 "'owner':'2026-11-20t10:30:00+01:30'}");
+    nxe_doc_respell(tree);
+
+    nxe_buf_init(&out, 4096);
+    assert_int_equal(nxe_tree_canonical(tree, &out), NXE_OK);
+    assert_int_equal(nxe_buf_addc(&out, '\0'), NXE_OK);
+    assert_string_equal(out.data,
+                        "{\"owner\":\"2026-11-20t10:30:00+01:30\","
+                        "\"windows\":["
+                        "{\"from\":\"2026-11-20T09:00:00Z\","
+                        "\"to\":\"2026-11-20T09:00:01Z\"},"
+                        "{\"from\":\"2027-01-01T01:00:00Z\",\"to\":7}]}");
+    nxe_buf_free(&out);
+    cJSON_Delete(tree);
+
+    tree = parse("{'name':'t'}");
+    nxe_doc_respell(tree);
+    cJSON_Delete(tree);
+}
+
+
 static void
 test_unbuilt(void **state)
 {
@@ -821,7 +964,9 @@ test_unbuilt(void **state)
     static const char  *docs[][2] = {
         { K("'hash':{'algorithm':'unleash'}"), "hash.algorithm" },
         { UNIT("'jwt:sub'"), "unit.sources" },
-        { T("regex", "'a'"), "targeting.op" },
+        { T("regex", "'a'"), NULL },
+        { T("gt", "'1'"), NULL },
+        { T("cidr", "'10.0.0.0/8'"), NULL },
         { K("'targeting':[{'attribute':'auth:','op':'exists','value':true}]"),
           "targeting.attribute" },
         { C("'mcp':{'server':'s'}"), "variants.mcp" },
@@ -876,6 +1021,9 @@ test_changes(void **state)
           C("'route':[{'upstream':'u'}]"), NULL },
         { K("'windows':[{'from':'2026-01-01T00:00:00Z',"
             "'to':'2027-01-01T00:00:00Z'}]"), K("'owner':'x'"), NULL },
+        { K("'segments':{'a':'arg:a'}"), K("'owner':'x'"), NULL },
+        { K("'segments':{'a':'arg:a'}"),
+          K("'segments':{'a':{'source':'arg:b','values':['x']}}"), NULL },
 
         /* what a unit gets */
         { K("'owner':'x'"), K("'hash':{'salt':'u'}"), "hash" },
@@ -887,6 +1035,8 @@ test_changes(void **state)
         { K("'owner':'x'"), K("'baseline':'b'"), "baseline" },
         { T("eq", "'a'"), T("eq", "'b'"), "targeting" },
         { T("eq", "'a'"), T("ne", "'a'"), "targeting" },
+        { T("regex", "'a'"), T("regex", "'b'"), "targeting" },
+        { T("cidr", "'10.0.0.0/8'"), T("cidr", "'10.0.0.0/9'"), "targeting" },
         { UNIT("'header:X-A'"), UNIT("'header:X-B'"), "unit" },
         { UNIT("'header:X-A'"),
           UNIT("{'type':'user','sources':['header:X-A']}"), "unit" },
@@ -1160,6 +1310,7 @@ main(void)
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_serving),
         cmocka_unit_test(test_serving_hostile),
+        cmocka_unit_test(test_respell),
         cmocka_unit_test(test_unbuilt),
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_conflict),

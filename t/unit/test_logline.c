@@ -310,57 +310,6 @@ test_limits(void **state)
 
 
 static void
-test_time(void **state)
-{
-    size_t   i;
-    int64_t  us;
-
-    static const struct {
-        const char  *text;
-        int64_t      us;        /* -1: refused.  From date -u -d TEXT +%s */
-    } rows[] = {
-        { "1970-01-01T00:00:00Z", 0 },
-        { "2026-11-20T09:00:00Z", INT64_C(1795165200000000) },
-        { "2026-11-20T09:00:00.1Z", INT64_C(1795165200100000) },
-        { "2026-11-20T09:00:00.123456789Z", INT64_C(1795165200123456) },
-        { "2026-11-20t11:30:00.5+02:30", INT64_C(1795165200500000) },
-        { "2026-11-20T08:00:00-01:00", INT64_C(1795165200000000) },
-        { "2000-02-29T23:59:60Z", INT64_C(951868800000000) },
-        { "2024-02-29T00:00:00Z", INT64_C(1709164800000000) },
-        { "2023-02-29T00:00:00Z", -1 },
-        { "1900-02-29T00:00:00Z", -1 },
-        { "2026-13-20T09:00:00Z", -1 },
-        { "2026-00-20T09:00:00Z", -1 },
-        { "2026-11-31T09:00:00Z", -1 },
-        { "2026-11-20T24:00:00Z", -1 },
-        { "2026-11-20T09:60:00Z", -1 },
-        { "2026-11-20T09:00:61Z", -1 },
-        { "2026-11-20T09:00:00.Z", -1 },
-        { "2026-11-20T09:00:00.1234567890Z", -1 },
-        { "2026-11-20T09:00:00", -1 },
-        { "2026-11-20 09:00:00Z", -1 },
-        { "2026-11-20T09:00:00Zz", -1 },
-        { "2026-11-20T09:00:00+0200", -1 },
-        { "2026-11-20T09:00:00+24:00", -1 },
-        { "-026-11-20T09:00:00Z", -1 },
-        { "", -1 },
-    };
-
-    (void) state;
-
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        us = -1;
-        (void) nxe_logline_time((nxe_str_t) { rows[i].text,
-                                              strlen(rows[i].text) }, &us);
-
-        if (us != rows[i].us) {
-            fail_msg("%s: %lld", rows[i].text, (long long) us);
-        }
-    }
-}
-
-
-static void
 test_ms(void **state)
 {
     size_t   i;
@@ -423,7 +372,6 @@ main(void)
         cmocka_unit_test(test_small),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_time),
         cmocka_unit_test(test_ms),
         cmocka_unit_test(test_ids),
     };
