@@ -15,7 +15,7 @@ typedef struct {
 } nxe_emit_t;
 
 
-static size_t nxe_emit_bound(const nxe_json_node_t *node, size_t *marks);
+static size_t nxe_emit_bound(const nxe_json_node_t *node);
 static nxe_status_t nxe_emit_container(nxe_emit_t *e,
     const nxe_json_node_t *node);
 static nxe_status_t nxe_emit_removals(nxe_emit_t *e,
@@ -41,7 +41,6 @@ nxe_status_t
 nxe_places_edits(const nxe_places_t *p, const nxe_text_t *text,
     const nxe_mem_t *mem, nxe_edit_t **edits, size_t *n)
 {
-    size_t        marks;
     nxe_emit_t    e;
     nxe_status_t  rc;
 
@@ -52,12 +51,10 @@ nxe_places_edits(const nxe_places_t *p, const nxe_text_t *text,
         return NXE_OK;
     }
 
-    marks = 0;
-
     e.text = text;
     e.mem = mem;
     e.n = 0;
-    e.edits = nxe_alloc(mem, nxe_emit_bound(&p->root, &marks)
+    e.edits = nxe_alloc(mem, nxe_emit_bound(&p->root)
                              * sizeof(nxe_edit_t));
     if (e.edits == NULL) {
         return NXE_NOMEM;
@@ -79,32 +76,27 @@ nxe_places_edits(const nxe_places_t *p, const nxe_text_t *text,
 
 
 /*
- * The most edits that the nodes below can need: a value has three (name,
- * value, cache_control), an object on the way to it has two (its name and
- * opening brace, its closing one).
+ * The most edits that the nodes below can need: a value has one, or three with
+ * a cache_control; what is absent has one more for its name, and an object
+ * that is made on the way has its name and two braces.
  */
 
 static size_t
-nxe_emit_bound(const nxe_json_node_t *node, size_t *marks)
+nxe_emit_bound(const nxe_json_node_t *node)
 {
     size_t                  n, below;
     const nxe_json_node_t  *child;
 
-    n = 0;
+    n = node->mark == NULL ? 0 : node->mark->blocks ? 3 : 1;
 
     for (child = node->child; child != NULL; child = child->next) {
-        below = 0;
-        n += nxe_emit_bound(child, &below);
+        below = nxe_emit_bound(child);
 
-        if (below != 0) {
-            n += 3;
-            *marks += below;
+        if (below != 0 && child->type == NXE_JSON_NONE) {
+            below += child->mark != NULL ? 1 : 3;
         }
-    }
 
-    if (node->mark != NULL) {
-        n += 3;
-        *marks += 1;
+        n += below;
     }
 
     return n;

@@ -104,6 +104,8 @@ typedef struct {
     ngx_uint_t                       swap;         /* last one that used it */
     /* made once: by step, dialect, and whether bodies are edited */
     ngx_http_experiment_targets_t  **targets;
+    /* by variant and step: the log's text if every edit was applied */
+    ngx_str_t                       *applied;
     unsigned                         logged:1;     /* a fault in a location */
 } ngx_http_experiment_compiled_t;
 
@@ -122,8 +124,11 @@ typedef struct {
     nxe_force_t                      force;
     nxe_range_t                     *ranges;
     ngx_str_t                       *p;            /* each variant's, as text */
+    ngx_str_t                       *heads;        /* of its log entries, or
+                                                      empty: not made yet */
     unsigned                         error:1;
     unsigned                         routes:1;     /* some variant routes */
+    unsigned                         whole:1;      /* has its layer to itself */
 } ngx_http_experiment_handle_t;
 
 
@@ -164,6 +169,7 @@ struct ngx_http_experiment_snapshot_s {
     ngx_rbtree_t                     layers;
     ngx_rbtree_node_t                layers_sentinel;
     ngx_http_experiment_bind_t     **binds;        /* by location index */
+    ngx_str_t                        log;          /* what all lines have */
 };
 
 
@@ -192,6 +198,8 @@ struct ngx_http_experiment_worker_s {
 
     ngx_str_t                        name;         /* HOST/8 hex */
     uint64_t                         seq;
+    time_t                           second;       /* that is in time[] */
+    u_char                           time[sizeof("1970-09-28T12:00:00")];
 };
 
 
@@ -398,8 +406,13 @@ void ngx_http_experiment_escape(ngx_http_experiment_line_t *l,
     const u_char *p, size_t len);
 void ngx_http_experiment_number(ngx_http_experiment_line_t *l,
     const char *member, uint64_t n);
+u_char *ngx_http_experiment_decimal(u_char *p, uint64_t n,
+    ngx_uint_t digits);
 void ngx_http_experiment_ms(ngx_http_experiment_line_t *l,
     const char *member, uint64_t us);
+
+void ngx_http_experiment_keep(ngx_http_experiment_line_t *l, size_t from,
+    ngx_pool_t *pool, ngx_str_t *text);
 
 #define ngx_http_experiment_lit(l, s)                                         \
     ngx_http_experiment_raw(l, s, sizeof(s) - 1)
@@ -408,6 +421,13 @@ void ngx_http_experiment_ms(ngx_http_experiment_line_t *l,
 
 ngx_int_t ngx_http_experiment_json(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
+ngx_uint_t ngx_http_experiment_routed(ngx_http_request_t *r,
+    nxe_str_t upstream);
+
+/* ngx_http_experiment_log_entry.c */
+
+void ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e);
 ngx_int_t ngx_http_experiment_applied(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *value);
 

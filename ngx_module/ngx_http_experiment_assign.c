@@ -216,7 +216,8 @@ ngx_http_experiment_entries(ngx_http_request_t *r,
         }
 
         if (status == NXE_OK) {
-            position = nxe_assign_position(h->doc->layer, unit.value);
+            position = h->whole ? 0 : nxe_assign_position(h->doc->layer,
+                                                          unit.value);
 
         } else if (status != NXE_DECLINED) {
             return NGX_ERROR;

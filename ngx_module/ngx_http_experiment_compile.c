@@ -78,7 +78,10 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
     } else {
         c->targets = ngx_pcalloc(pool, (c->doc->nsteps + 1) * NXE_DIALECTS * 2
                                      * sizeof(ngx_http_experiment_targets_t *));
-        if (c->targets == NULL) {
+        c->applied = ngx_pcalloc(pool, c->doc->nvariants * c->doc->nsteps
+                                       * sizeof(ngx_str_t));
+
+        if (c->targets == NULL || c->applied == NULL) {
             ngx_destroy_pool(pool);
             return NULL;
         }

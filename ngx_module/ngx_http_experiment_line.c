@@ -6,6 +6,9 @@
 #include "ngx_http_experiment.h"
 
 
+static size_t ngx_http_experiment_plain(const u_char *p, size_t len);
+
+
 /* Where len bytes may be written, NULL if there is no memory. */
 
 u_char *
@@ -57,17 +60,68 @@ ngx_http_experiment_raw(ngx_http_experiment_line_t *l, const void *data,
 }
 
 
-/* A JSON string, cut at 256 bytes, never in the middle of a character. */
+/*
+ * A JSON string, cut at 256 bytes, never in the middle of a character.  Most
+ * are plain: they are found to be so and copied in one go.
+ */
 
 void
 ngx_http_experiment_string(ngx_http_experiment_line_t *l, const void *data,
     size_t len)
 {
-    ngx_http_experiment_lit(l, "\"");
+    u_char  *p;
 
-    ngx_http_experiment_escape(l, data, ngx_min(len, NGX_HTTP_EXPERIMENT_CUT));
+    len = ngx_min(len, NGX_HTTP_EXPERIMENT_CUT);
+
+    p = ngx_http_experiment_room(l, len + 2);
+    if (p == NULL) {
+        return;
+    }
+
+    *p++ = '"';
+    l->pos = p;
+
+    if (ngx_http_experiment_plain(data, len) == len) {
+        l->pos = ngx_cpymem(p, data, len);
+
+    } else {
+        ngx_http_experiment_escape(l, data, len);
+    }
 
     ngx_http_experiment_lit(l, "\"");
+}
+
+
+/* How many bytes in front need no escape, give or take the last few. */
+
+static size_t
+ngx_http_experiment_plain(const u_char *p, size_t len)
+{
+    size_t                 i;
+    uint64_t               v, special;
+    static const uint64_t  ones = 0x0101010101010101u;
+    static const uint64_t  highs = 0x8080808080808080u;
+
+    for (i = 0; len - i >= 8; i += 8) {
+        ngx_memcpy(&v, p + i, 8);
+
+        special = (v | (v - ones * 0x20) | ((v ^ (ones * '"')) - ones)
+                   | ((v ^ (ones * '\\')) - ones)
+                   | ((v ^ (ones * 0x7f)) - ones))
+                  & highs;
+
+        if (special != 0) {
+            return i;
+        }
+    }
+
+    while (i < len && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"'
+           && p[i] != '\\')
+    {
+        i++;
+    }
+
+    return i;
 }
 
 
@@ -86,7 +140,15 @@ ngx_http_experiment_escape(ngx_http_experiment_line_t *l, const u_char *data,
     s.data = (const char *) data;
     s.len = len;
 
-    for (i = 0, run = 0; i < len; i += n) {
+    for (i = 0, run = 0; ; i += n) {
+
+        i += ngx_http_experiment_plain(data + i, len - i);
+
+        if (i == len) {
+            break;
+        }
+
+        /* what stopped it may lie some bytes ahead */
 
         if (data[i] >= 0x20 && data[i] < 0x7f && data[i] != '"'
             && data[i] != '\\')
@@ -143,9 +205,28 @@ ngx_http_experiment_number(ngx_http_experiment_line_t *l, const char *member,
     p = ngx_http_experiment_room(l, len + NGX_INT64_LEN);
 
     if (p != NULL) {
-        p = ngx_cpymem(p, member, len);
-        l->pos = ngx_sprintf(p, "%uL", n);
+        l->pos = ngx_http_experiment_decimal(ngx_cpymem(p, member, len), n, 1);
     }
+}
+
+
+/* At least so many digits; ngx_sprintf() costs several times as much. */
+
+u_char *
+ngx_http_experiment_decimal(u_char *p, uint64_t n, ngx_uint_t digits)
+{
+    u_char      tmp[NGX_INT64_LEN];
+    ngx_uint_t  i;
+
+    for (i = 0; n != 0 || i < digits; n /= 10) {
+        tmp[i++] = (u_char) ('0' + n % 10);
+    }
+
+    while (i > 0) {
+        *p++ = tmp[--i];
+    }
+
+    return p;
 }
 
 
@@ -162,6 +243,32 @@ ngx_http_experiment_ms(ngx_http_experiment_line_t *l, const char *member,
     p = ngx_http_experiment_room(l, 8);
 
     if (p != NULL) {
-        l->pos = ngx_sprintf(p, ".%03uL", us % 1000);
+        *p++ = '.';
+        l->pos = ngx_http_experiment_decimal(p, us % 1000, 3);
+    }
+}
+
+
+/* What has been written since an offset, for later lines too. */
+
+void
+ngx_http_experiment_keep(ngx_http_experiment_line_t *l, size_t from,
+    ngx_pool_t *pool, ngx_str_t *text)
+{
+    size_t   len;
+    u_char  *p;
+
+    if (l->failed) {
+        return;
+    }
+
+    len = l->pos - l->start - from;
+
+    p = ngx_pnalloc(pool, len);
+
+    if (p != NULL) {
+        ngx_memcpy(p, l->start + from, len);
+        text->data = p;
+        text->len = len;
     }
 }

@@ -6,40 +6,25 @@
 #include "ngx_http_experiment.h"
 
 
+/* Most lines fit; a longer one grows. */
+
+#define NGX_HTTP_EXPERIMENT_LINE  1024
+
+
 static void ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
     ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx);
+static void ngx_http_experiment_log_time(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_worker_t *w, struct timespec *ts);
+static void ngx_http_experiment_log_worker(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_main_conf_t *emcf,
+    ngx_http_experiment_snapshot_t *snapshot);
 static void ngx_http_experiment_log_response(ngx_http_experiment_line_t *l,
     ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx);
 static void ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
     ngx_http_request_t *r);
 static void ngx_http_experiment_log_body(ngx_http_experiment_line_t *l,
     ngx_http_experiment_ctx_t *ctx);
-static void ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e);
-static void ngx_http_experiment_log_unit(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e);
-
-/* Tells of each edit of an entry, in order: "system", "header:NAME", ... */
-
-typedef void (*ngx_http_experiment_code_pt)(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
-    nxe_code_t code, ngx_uint_t n);
-
-static ngx_uint_t ngx_http_experiment_each_code(
-    ngx_http_experiment_line_t *l, ngx_http_experiment_ctx_t *ctx,
-    ngx_http_experiment_entry_t *e, ngx_http_experiment_code_pt tell);
-static nxe_code_t ngx_http_experiment_code(ngx_uint_t code,
-    ngx_uint_t sent);
 static ngx_str_t *ngx_http_experiment_upstream_name(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_experiment_routed(ngx_http_request_t *r,
-    nxe_str_t upstream);
-static void ngx_http_experiment_tell_json(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
-    nxe_code_t code, ngx_uint_t n);
-static void ngx_http_experiment_tell_list(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
-    nxe_code_t code, ngx_uint_t n);
-
 static uint64_t ngx_http_experiment_elapsed(ngx_http_experiment_ctx_t *ctx);
 
 
@@ -52,13 +37,13 @@ ngx_http_experiment_json(ngx_http_request_t *r,
 
     l.pool = r->pool;
     l.failed = 0;
-    l.start = ngx_pnalloc(r->pool, 2048);
+    l.start = ngx_pnalloc(r->pool, NGX_HTTP_EXPERIMENT_LINE);
     if (l.start == NULL) {
         return NGX_ERROR;
     }
 
     l.pos = l.start;
-    l.end = l.start + 2048;
+    l.end = l.start + NGX_HTTP_EXPERIMENT_LINE;
 
     ngx_http_experiment_log_request(&l, r, ctx);
     ngx_http_experiment_log_response(&l, r, ctx);
@@ -113,9 +98,7 @@ static void
 ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
     ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx)
 {
-    u_char                           *p;
-    ngx_tm_t                          tm;
-    const nxe_current_t              *current;
+    size_t                            from;
     ngx_http_variable_value_t        *id;
     ngx_http_experiment_main_conf_t  *emcf;
 
@@ -132,17 +115,7 @@ ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
 
     ngx_http_experiment_string(l, id->data, id->len);
 
-    ngx_gmtime(ctx->start.tv_sec, &tm);
-
-    p = ngx_http_experiment_room(l, 64);
-    if (p == NULL) {
-        return;
-    }
-
-    l->pos = ngx_sprintf(p, ",\"time\":\"%4d-%02d-%02dT%02d:%02d:%02d.%06LZ\"",
-                         tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
-                         tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
-                         (int64_t) ctx->start.tv_nsec / 1000);
+    ngx_http_experiment_log_time(l, emcf->worker, &ctx->start);
 
     /* drawn once, when the line is first asked for: a gap is a lost line */
 
@@ -153,6 +126,66 @@ ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
 
     ngx_http_experiment_number(l, ",\"seq\":", ctx->seq);
 
+    if (ctx->snapshot != NULL && ctx->snapshot->log.len != 0) {
+        ngx_http_experiment_raw(l, ctx->snapshot->log.data,
+                                ctx->snapshot->log.len);
+
+    } else {
+        from = l->pos - l->start;
+        ngx_http_experiment_log_worker(l, emcf, ctx->snapshot);
+
+        if (ctx->snapshot != NULL) {
+            ngx_http_experiment_keep(l, from, ctx->snapshot->pool,
+                                     &ctx->snapshot->log);
+        }
+    }
+
+    ngx_http_experiment_string(l, r->method_name.data, r->method_name.len);
+
+    ngx_http_experiment_lit(l, ",\"uri\":");
+    ngx_http_experiment_string(l, ctx->uri.data, ctx->uri.len);
+}
+
+
+/* To the second it is the same for many lines. */
+
+static void
+ngx_http_experiment_log_time(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_worker_t *w, struct timespec *ts)
+{
+    u_char    *p;
+    ngx_tm_t   tm;
+
+    p = ngx_http_experiment_room(l, 64);
+    if (p == NULL) {
+        return;
+    }
+
+    if (w->second != ts->tv_sec) {
+        ngx_gmtime(ts->tv_sec, &tm);
+        (void) ngx_sprintf(w->time, "%4d-%02d-%02dT%02d:%02d:%02d",
+                           tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                           tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
+        w->second = ts->tv_sec;
+    }
+
+    p = ngx_cpymem(p, ",\"time\":\"", sizeof(",\"time\":\"") - 1);
+    p = ngx_cpymem(p, w->time, sizeof(w->time) - 1);
+    *p++ = '.';
+    p = ngx_http_experiment_decimal(p, ts->tv_nsec / 1000, 6);
+    l->pos = ngx_cpymem(p, "Z\"", 2);
+}
+
+
+/* What all lines of a snapshot have, up to the method. */
+
+static void
+ngx_http_experiment_log_worker(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_main_conf_t *emcf,
+    ngx_http_experiment_snapshot_t *snapshot)
+{
+    const nxe_current_t  *current;
+
     ngx_http_experiment_lit(l, ",\"worker\":");
     ngx_http_experiment_string(l, emcf->worker->name.data,
                                emcf->worker->name.len);
@@ -160,8 +193,8 @@ ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
     ngx_http_experiment_lit(l, ",\"key_id\":");
     ngx_http_experiment_string(l, emcf->kid, NXE_KID_LEN);
 
-    if (ctx->snapshot != NULL) {
-        current = nxe_serving_current(ctx->snapshot->serving);
+    if (snapshot != NULL) {
+        current = nxe_serving_current(snapshot->serving);
 
         ngx_http_experiment_number(l, ",\"registry\":", current->txn);
         ngx_http_experiment_lit(l, ",\"head\":");
@@ -169,10 +202,6 @@ ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
     }
 
     ngx_http_experiment_lit(l, ",\"role\":\"live\",\"method\":");
-    ngx_http_experiment_string(l, r->method_name.data, r->method_name.len);
-
-    ngx_http_experiment_lit(l, ",\"uri\":");
-    ngx_http_experiment_string(l, ctx->uri.data, ctx->uri.len);
 }
 
 
@@ -280,7 +309,7 @@ ngx_http_experiment_upstream_name(ngx_http_request_t *r)
 
 /* A route was taken if the request went there, whoever read the variable. */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_experiment_routed(ngx_http_request_t *r, nxe_str_t upstream)
 {
     ngx_str_t  *name;
@@ -332,217 +361,6 @@ ngx_http_experiment_log_body(ngx_http_experiment_line_t *l,
     if (ctx->ambiguous) {
         ngx_http_experiment_lit(l, ",\"ambiguous\":true");
     }
-}
-
-
-static void
-ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e)
-{
-    nxe_str_t                      variant;
-    const char                    *reason, *stage;
-    ngx_http_experiment_handle_t  *h;
-
-    h = e->handle;
-    variant = h->doc != NULL ? h->doc->variants[e->a.variant].name
-                             : h->baseline;
-    reason = nxe_reason_name(e->a.reason);
-    stage = nxe_stage_name(h->stage);
-
-    ngx_http_experiment_lit(l, "{\"name\":");
-    ngx_http_experiment_string(l, h->sn.str.data, h->sn.str.len);
-
-    if (h->revision != 0) {
-        ngx_http_experiment_number(l, ",\"phase\":", h->phase);
-        ngx_http_experiment_number(l, ",\"revision\":", h->revision);
-
-        ngx_http_experiment_lit(l, ",\"stage\":");
-        ngx_http_experiment_string(l, stage, ngx_strlen(stage));
-    }
-
-    if (variant.len != 0) {
-        ngx_http_experiment_lit(l, ",\"variant\":");
-        ngx_http_experiment_string(l, variant.data, variant.len);
-    }
-
-    if (e->a.exposed) {
-        ngx_http_experiment_lit(l, ",\"exposed\":true,\"reason\":");
-
-    } else {
-        ngx_http_experiment_lit(l, ",\"exposed\":false,\"reason\":");
-    }
-
-    ngx_http_experiment_string(l, reason, ngx_strlen(reason));
-
-    if (e->has_unit) {
-        ngx_http_experiment_log_unit(l, ctx, e);
-    }
-
-    if (ngx_http_experiment_each_code(l, ctx, e,
-                                      ngx_http_experiment_tell_json)
-        != 0)
-    {
-        ngx_http_experiment_lit(l, "}");
-    }
-
-    if (e->segments != NULL) {
-        ngx_http_experiment_log_segments(l, e);
-    }
-
-    ngx_http_experiment_lit(l, "}");
-}
-
-
-static void
-ngx_http_experiment_log_unit(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e)
-{
-    char                              id[NXE_UNIT_ID_LEN];
-    ngx_http_experiment_main_conf_t  *emcf;
-
-    emcf = ngx_http_get_module_main_conf(ctx->request,
-                                         ngx_http_experiment_module);
-
-    nxe_unit_id(emcf->unit_key, e->handle->doc->unit_type, e->unit.value, id);
-
-    ngx_http_experiment_lit(l, ",\"unit\":\"");
-    ngx_http_experiment_raw(l, id, sizeof(id));
-    ngx_http_experiment_lit(l, "\",\"unit_type\":");
-    ngx_http_experiment_string(l, e->handle->doc->unit_type.data,
-                               e->handle->doc->unit_type.len);
-
-    ngx_http_experiment_number(l, ",\"unit_source\":", e->unit.source);
-
-    if (e->a.exposed) {
-        ngx_http_experiment_lit(l, ",\"p\":");
-        ngx_http_experiment_raw(l, e->handle->p[e->a.variant].data,
-                                e->handle->p[e->a.variant].len);
-    }
-}
-
-
-/* "experiment.key=code,...": for $experiment_applied. */
-
-ngx_int_t
-ngx_http_experiment_applied(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, ngx_str_t *value)
-{
-    ngx_uint_t                   i;
-    ngx_http_experiment_line_t   l;
-
-    ngx_memzero(&l, sizeof(ngx_http_experiment_line_t));
-    l.pool = r->pool;
-
-    for (i = 0; i < ctx->nentries; i++) {
-        (void) ngx_http_experiment_each_code(&l, ctx, &ctx->entries[i],
-                                             ngx_http_experiment_tell_list);
-    }
-
-    value->data = l.start;
-    value->len = l.pos - l.start;
-
-    return l.failed ? NGX_ERROR : NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_experiment_each_code(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e,
-    ngx_http_experiment_code_pt tell)
-{
-    uint32_t             j;
-    ngx_uint_t           p, n, sent;
-    const nxe_header_t  *edit;
-
-    if (e->effective == NULL) {
-        return 0;
-    }
-
-    n = 0;
-    sent = ctx->body != NGX_HTTP_EXPERIMENT_BODY_EDITED
-           || ngx_http_experiment_sent(ctx->request, ctx);
-
-    for (p = 0; p < NXE_PARAMS; p++) {
-        if (e->effective->params[p] != NULL) {
-            tell(l, e, "", nxe_str_of(nxe_param_name((nxe_param_t) p)),
-                 ngx_http_experiment_code(e->params[p], sent), n++);
-        }
-    }
-
-    for (j = 0; j < e->effective->nops; j++) {
-        tell(l, e, "body:", e->effective->ops[j]->path,
-             ngx_http_experiment_code(e->ops != NULL ? e->ops[j]
-                                                     : NXE_CODE_NONE, sent),
-             n++);
-    }
-
-    for (j = 0; j < e->effective->nheaders; j++) {
-        edit = e->effective->headers[j];
-        tell(l, e, edit->response ? "response_header:" : "header:",
-             edit->name,
-             e->headers != NULL ? (nxe_code_t) e->headers[j]
-                                : NXE_CODE_NOT_SENT, n++);
-    }
-
-    if (e->effective->route != NULL) {
-        tell(l, e, "", nxe_str("route"),
-             ngx_http_experiment_routed(ctx->request,
-                                        e->effective->route->upstream)
-             ? NXE_CODE_APPLIED : NXE_CODE_NOT_SENT, n++);
-    }
-
-    return n;
-}
-
-
-/* An edit of the body that was applied, and then not what was sent. */
-
-static nxe_code_t
-ngx_http_experiment_code(ngx_uint_t code, ngx_uint_t sent)
-{
-    return code == NXE_CODE_NONE || (code == NXE_CODE_APPLIED && !sent)
-           ? NXE_CODE_NOT_SENT : (nxe_code_t) code;
-}
-
-
-static void
-ngx_http_experiment_tell_json(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
-    nxe_code_t code, ngx_uint_t n)
-{
-    if (n == 0) {
-        ngx_http_experiment_lit(l, ",\"applied\":{\"");
-
-    } else {
-        ngx_http_experiment_lit(l, ",\"");
-    }
-
-    ngx_http_experiment_raw(l, kind, ngx_strlen(kind));
-    ngx_http_experiment_escape(l, (const u_char *) name.data, name.len);
-    ngx_http_experiment_lit(l, "\":\"");
-    ngx_http_experiment_raw(l, nxe_code_name(code),
-                            ngx_strlen(nxe_code_name(code)));
-    ngx_http_experiment_lit(l, "\"");
-}
-
-
-static void
-ngx_http_experiment_tell_list(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_entry_t *e, const char *kind, nxe_str_t name,
-    nxe_code_t code, ngx_uint_t n)
-{
-    if (l->pos != l->start) {
-        ngx_http_experiment_lit(l, ",");
-    }
-
-    ngx_http_experiment_raw(l, e->handle->sn.str.data,
-                            e->handle->sn.str.len);
-    ngx_http_experiment_lit(l, ".");
-    ngx_http_experiment_raw(l, kind, ngx_strlen(kind));
-    ngx_http_experiment_escape(l, (const u_char *) name.data, name.len);
-    ngx_http_experiment_lit(l, "=");
-    ngx_http_experiment_raw(l, nxe_code_name(code),
-                            ngx_strlen(nxe_code_name(code)));
 }
 
 

@@ -570,10 +570,14 @@ ngx_http_experiment_handle_load(ngx_http_experiment_snapshot_t *s,
 
     h->ranges = ngx_palloc(s->pool, c->doc->nvariants * sizeof(nxe_range_t));
     h->p = ngx_palloc(s->pool, c->doc->nvariants * sizeof(ngx_str_t));
+    h->heads = ngx_pcalloc(s->pool, c->doc->nvariants * sizeof(ngx_str_t));
 
-    if (h->ranges == NULL || h->p == NULL) {
+    if (h->ranges == NULL || h->p == NULL || h->heads == NULL) {
         return NGX_ERROR;
     }
+
+    h->whole = nxe_frac_threshold(c->doc->layer_from) == 0
+               && nxe_frac_threshold(c->doc->layer_to) == (uint64_t) 1 << 32;
 
     nxe_assign_ranges(c->doc, &h->force, h->ranges);
 

@@ -314,11 +314,29 @@ scan(nxe_places_t *p, const nxe_text_t *text, const char *why)
 }
 
 
+typedef struct {
+    size_t          max;
+    size_t          small;
+} small_t;
+
+
+static nxe_status_t
+count_small(void *ctx, nxe_str_t slice)
+{
+    small_t  *s = ctx;
+
+    s->small += slice.len <= s->max ? slice.len : 0;
+
+    return NXE_OK;
+}
+
+
 static size_t
 splice(const nxe_places_t *p, const nxe_text_t *text, nxe_buf_t *b,
     const char *why)
 {
     size_t       n, len, i;
+    small_t      s;
     nxe_edit_t  *edits;
 
     nxe_buf_init(b, 10000);
@@ -331,6 +349,12 @@ splice(const nxe_places_t *p, const nxe_text_t *text, nxe_buf_t *b,
     }
 
     unit_row(nxe_splice_len(edits, n, len) == b->len, why);
+
+    for (s.max = 0; s.max < 40; s.max += 3) {
+        s.small = 0;
+        (void) nxe_splice(text, edits, n, count_small, &s);
+        unit_row(nxe_splice_small(text, edits, n, s.max) == s.small, why);
+    }
 
     return n;
 }
