@@ -249,7 +249,6 @@ typedef struct {
 
     ngx_http_experiment_targets_t   *targets;
     nxe_text_t                       text;
-    u_char                          *edited;       /* the new body's start */
     nxe_str_t                        model;        /* that goes upstream */
 
     ngx_event_t                      wait;         /* for the next turn */
@@ -342,7 +341,7 @@ ngx_http_experiment_ctx_t *ngx_http_experiment_get_ctx(ngx_http_request_t *r);
 ngx_http_experiment_ctx_t *ngx_http_experiment_create_ctx(
     ngx_http_request_t *r);
 ngx_int_t ngx_http_experiment_assign(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx);
+    ngx_http_experiment_ctx_t *ctx, ngx_uint_t again);
 ngx_int_t ngx_http_experiment_assign_rest(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_uint_t ngx_http_experiment_listed(ngx_http_experiment_loc_conf_t *elcf,
@@ -381,8 +380,7 @@ ngx_int_t ngx_http_experiment_edit(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_codes(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, nxe_code_t code);
-ngx_uint_t ngx_http_experiment_sent(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx);
+ngx_uint_t ngx_http_experiment_sent(ngx_http_request_t *r);
 
 /* ngx_http_experiment_headers.c */
 

@@ -7,6 +7,7 @@
 
 
 static void ngx_http_experiment_cleanup(void *data);
+static ngx_uint_t ngx_http_experiment_lacks(ngx_http_experiment_ctx_t *ctx);
 static ngx_int_t ngx_http_experiment_entries(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_bind_t *bind);
 static ngx_int_t ngx_http_experiment_layer_entry(ngx_http_request_t *r,
@@ -101,13 +102,14 @@ ngx_http_experiment_cleanup(void *data)
 /*
  * Computes the request's entries where they are not there yet.  Before the
  * handler has run, another location may bind others; the snapshot, and so
- * the answer for each experiment, stays.  NGX_AGAIN: in the next turn, for who
- * can wait.
+ * the answer for each experiment, stays.  The handler asks again for what an
+ * early variable did not find: "auth_request" may have set it since.
+ * NGX_AGAIN: in the next turn, for who can wait.
  */
 
 ngx_int_t
 ngx_http_experiment_assign(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx)
+    ngx_http_experiment_ctx_t *ctx, ngx_uint_t again)
 {
     ngx_int_t                         rc;
     ngx_http_experiment_bind_t       *bind;
@@ -117,7 +119,10 @@ ngx_http_experiment_assign(ngx_http_request_t *r,
     r = r->main;
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
 
-    if (ctx->frozen || (ctx->assigned && ctx->elcf == elcf)) {
+    if (ctx->frozen
+        || (ctx->assigned && ctx->elcf == elcf
+            && !(again && ngx_http_experiment_lacks(ctx))))
+    {
         return NGX_OK;
     }
 
@@ -160,6 +165,25 @@ ngx_http_experiment_assign(ngx_http_request_t *r,
     }
 
     return rc;
+}
+
+
+/* 1 where a value was missed that may be there by now. */
+
+static ngx_uint_t
+ngx_http_experiment_lacks(ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < ctx->nentries; i++) {
+        if (ctx->entries[i].a.reason == NXE_REASON_NO_UNIT
+            || ctx->entries[i].a.reason == NXE_REASON_NOT_TARGETED)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -129,7 +129,7 @@ ngx_http_experiment_begin(ngx_http_request_t *r,
     }
 
     w->patient = 1;
-    rc = ngx_http_experiment_assign(r, ctx);
+    rc = ngx_http_experiment_assign(r, ctx, 1);
 
     if (rc == NGX_OK) {
         *read = ngx_http_experiment_wants_body(ctx, emcf->uses_model)

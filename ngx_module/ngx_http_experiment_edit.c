@@ -257,22 +257,32 @@ ngx_http_experiment_codes(ngx_http_request_t *r,
 
 
 /*
- * 1 if the edited body is what the last upstream was given.  proxy_set_body
- * and the like drop it in the content phase, where their settings are private:
- * what they make of r->request_body shows in the chain that they sent.
+ * 1 if the last upstream was given this body.  proxy_set_body and the like
+ * drop it in the content phase, where their settings are private: what they
+ * make of r->request_body shows in the chain that they send, whose buffers
+ * are copies of those of the body.
  */
 
 ngx_uint_t
-ngx_http_experiment_sent(ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx)
+ngx_http_experiment_sent(ngx_http_request_t *r)
 {
+    ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
-    if (r->upstream == NULL) {
+    if (r->upstream == NULL || r->request_body == NULL
+        || r->request_body->bufs == NULL)
+    {
         return 0;
     }
 
+    b = r->request_body->bufs->buf;
+
     for (cl = r->upstream->request_bufs; cl != NULL; cl = cl->next) {
-        if (cl->buf->start == ctx->edited) {
+
+        if (ngx_buf_in_memory(b) ? cl->buf->start == b->start
+                                 : cl->buf->in_file
+                                   && cl->buf->file == b->file)
+        {
             return 1;
         }
     }
@@ -330,7 +340,6 @@ ngx_http_experiment_replace(ngx_http_request_t *r,
     len = nxe_splice_len(edits, n, len);
 
     r->request_body->bufs = s.out;
-    ctx->edited = s.out->buf->start;
     ctx->body = NGX_HTTP_EXPERIMENT_BODY_EDITED;
 
     return ngx_http_experiment_content_length(r, len);

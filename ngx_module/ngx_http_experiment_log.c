@@ -330,15 +330,18 @@ ngx_http_experiment_log_body(ngx_http_experiment_line_t *l,
     switch (ctx->body) {
 
     case NGX_HTTP_EXPERIMENT_BODY_UNCHANGED:
-        ngx_http_experiment_lit(l, ",\"body\":\"unchanged\"");
-        break;
-
     case NGX_HTTP_EXPERIMENT_BODY_EDITED:
-        if (ngx_http_experiment_sent(ctx->request, ctx)) {
+
+        /* in every arm, whether it was edited or not */
+
+        if (!ngx_http_experiment_sent(ctx->request)) {
+            ngx_http_experiment_lit(l, ",\"body\":\"not_sent\"");
+
+        } else if (ctx->body == NGX_HTTP_EXPERIMENT_BODY_EDITED) {
             ngx_http_experiment_lit(l, ",\"body\":\"edited\"");
 
         } else {
-            ngx_http_experiment_lit(l, ",\"body\":\"not_sent\"");
+            ngx_http_experiment_lit(l, ",\"body\":\"unchanged\"");
         }
         break;
 

@@ -197,7 +197,7 @@ ngx_http_experiment_all_applied(ngx_http_experiment_ctx_t *ctx,
     }
 
     return ctx->body != NGX_HTTP_EXPERIMENT_BODY_EDITED
-           || ngx_http_experiment_sent(ctx->request, ctx);
+           || ngx_http_experiment_sent(ctx->request);
 }
 
 
@@ -268,7 +268,7 @@ ngx_http_experiment_each_code(ngx_http_experiment_line_t *l,
 
     n = 0;
     sent = ctx->body != NGX_HTTP_EXPERIMENT_BODY_EDITED
-           || ngx_http_experiment_sent(ctx->request, ctx);
+           || ngx_http_experiment_sent(ctx->request);
 
     for (p = 0; p < NXE_PARAMS; p++) {
         if (e->effective->params[p] != NULL) {

@@ -161,7 +161,7 @@ ngx_http_experiment_ready(ngx_http_request_t *r,
         (void) clock_gettime(CLOCK_MONOTONIC, &c->mono);
     }
 
-    if (ngx_http_experiment_assign(r->main, c) != NGX_OK) {
+    if (ngx_http_experiment_assign(r->main, c, 0) != NGX_OK) {
         return NGX_ERROR;
     }
 
