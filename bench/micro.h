@@ -35,6 +35,7 @@ typedef struct {
     size_t              used;
     _Alignas(16) char   pool[MICRO_POOL];
 
+    nxe_places_t        packed;     /* made once, as a worker does */
     nxe_places_t        places;
     nxe_str_t           values[NXE_PARAMS];
 

@@ -6,6 +6,7 @@
 
 
 static int micro_doc(micro_job_t *job, const nxe_mem_t *mem);
+static int micro_places(micro_job_t *job, const nxe_mem_t *mem);
 static nxe_status_t micro_attr(void *data, const nxe_source_t *source,
     nxe_str_t *value);
 static nxe_status_t micro_emit(void *data, nxe_str_t slice);
@@ -26,7 +27,8 @@ micro_job_new(void)
     job->arena = nxe_arena_new();
 
     if (job->arena == NULL
-        || !micro_doc(job, nxe_arena_mem(job->arena)))
+        || !micro_doc(job, nxe_arena_mem(job->arena))
+        || !micro_places(job, nxe_arena_mem(job->arena)))
     {
         micro_job_free(job);
         return NULL;
@@ -132,22 +134,19 @@ micro_assign_layer(micro_job_t *job)
 }
 
 
+/* The module's pass over a body. */
+
 int
 micro_scan(micro_job_t *job)
 {
-    unsigned           params;
     nxe_json_result_t  result;
 
-    params = 1u << NXE_SYSTEM | 1u << NXE_TEMPERATURE | 1u << NXE_MODEL
-             | 1u << NXE_MAX_TOKENS;
     job->used = 0;
 
-    nxe_places_init(&job->places, NXE_DIALECT_OPENAI_CHAT);
-
-    return nxe_places_model(&job->places, &job->mem) == NXE_OK
-           && nxe_places_params(&job->places, params, &job->mem) == NXE_OK
-           && nxe_json_scan(&job->text, &job->places.root,
-                            NXE_JSON_ROOT_OBJECT | job->cpu, &result)
+    return nxe_places_copy(&job->packed, &job->mem, &job->places) == NXE_OK
+           && nxe_json_scan_members(&job->text, &job->places.root,
+                                    NXE_JSON_ROOT_OBJECT | job->cpu,
+                                    &job->mem, &result)
               == NXE_JSON_OK;
 }
 
@@ -188,24 +187,24 @@ micro_splice(micro_job_t *job)
     size_t       n;
     unsigned     p;
     nxe_code_t   code;
-    nxe_edit_t   edits[NXE_PARAMS * NXE_PLAN_EDITS];
+    nxe_edit_t  *edits;
 
     if (!micro_scan(job)) {
         return 0;
     }
 
-    for (p = 0, n = 0; p < NXE_PARAMS; p++) {
+    for (p = 0; p < NXE_PARAMS; p++) {
         if (job->values[p].len != 0
             && nxe_places_plan(&job->places, &job->text, (nxe_param_t) p,
-                               job->values[p], 0, &job->mem, edits, &n,
-                               &code)
+                               job->values[p], 0, &job->mem, &code)
                != NXE_OK)
         {
             return 0;
         }
     }
 
-    if (n == 0 || nxe_splice_order(edits, n) != NXE_OK
+    if (nxe_places_edits(&job->places, &job->text, &job->mem, &edits, &n)
+        != NXE_OK || n == 0
         || nxe_splice_len(edits, n, job->size) > job->room)
     {
         return 0;
@@ -287,6 +286,22 @@ micro_doc(micro_job_t *job, const nxe_mem_t *mem)
     nxe_assign_ranges(job->doc, &job->force, job->ranges);
 
     return 1;
+}
+
+
+static int
+micro_places(micro_job_t *job, const nxe_mem_t *mem)
+{
+    unsigned  params;
+
+    params = 1u << NXE_SYSTEM | 1u << NXE_TEMPERATURE | 1u << NXE_MODEL
+             | 1u << NXE_MAX_TOKENS;
+
+    nxe_places_init(&job->packed, NXE_DIALECT_OPENAI_CHAT);
+
+    return nxe_places_model(&job->packed, mem) == NXE_OK
+           && nxe_places_params(&job->packed, params, mem) == NXE_OK
+           && nxe_places_pack(&job->packed, mem) == NXE_OK;
 }
 
 

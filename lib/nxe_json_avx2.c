@@ -241,7 +241,7 @@ nxe_number_bytes_avx2(nxe_vec_t_avx2 v, nxe_numbers_t *n)
 #undef nxe_wide
 
 const nxe_json_kernel_t  nxe_json_avx2 = {
-    nxe_string_avx2, nxe_numbers_avx2
+    nxe_string_avx2, nxe_numbers_avx2, 1
 };
 
 #endif

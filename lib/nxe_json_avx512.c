@@ -150,7 +150,7 @@ nxe_number_bytes_avx512(__m512i v, nxe_numbers_t *n)
 #undef nxe_wide
 
 const nxe_json_kernel_t  nxe_json_avx512 = {
-    nxe_string_avx512, nxe_numbers_avx512
+    nxe_string_avx512, nxe_numbers_avx512, 1
 };
 
 #endif

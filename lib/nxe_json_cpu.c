@@ -163,7 +163,7 @@ nxe_numbers_portable(const unsigned char *p, const unsigned char *end)
 
 
 static const nxe_json_kernel_t  nxe_kernel_portable = {
-    nxe_plain_portable, nxe_numbers_portable
+    nxe_plain_portable, nxe_numbers_portable, 0
 };
 
 
@@ -196,7 +196,7 @@ nxe_json_sse2(const unsigned char *p, const unsigned char *end, int *escaped)
 
 
 static const nxe_json_kernel_t  nxe_kernel_base = {
-    nxe_json_sse2, nxe_numbers_portable
+    nxe_json_sse2, nxe_numbers_portable, 1
 };
 
 #elif (NXE_NEON)
@@ -230,7 +230,7 @@ nxe_plain_neon(const unsigned char *p, const unsigned char *end, int *escaped)
 
 
 static const nxe_json_kernel_t  nxe_kernel_base = {
-    nxe_plain_neon, nxe_numbers_portable
+    nxe_plain_neon, nxe_numbers_portable, 0
 };
 
 #else

@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 #include <nxe/json.h>
 
 NXE_BEGIN_DECLS
@@ -30,6 +34,7 @@ typedef struct {
                                    const unsigned char *end, int *escaped);
     const unsigned char *(*numbers)(const unsigned char *p,
                                     const unsigned char *end);
+    unsigned              sse2;     /* nxe_scan_short() may be used */
 } nxe_json_kernel_t;
 
 /* The kernel of the processor in flags. */
@@ -165,11 +170,60 @@ nxe_scan_space(nxe_scan_t *s)
 }
 
 
+#if defined(__x86_64__)
+
+/*
+ * Most strings of a body, all its names among them, end within 16 bytes: no
+ * call, no mask of more.  Returns the closing quote, NULL if it is not so.
+ */
+
+static inline const unsigned char *
+nxe_scan_short(const unsigned char *p)
+{
+    unsigned  special;
+    __m128i   x;
+
+    x = _mm_loadu_si128((const __m128i *) (const void *) p);
+
+    special = (unsigned) _mm_movemask_epi8(
+                  _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)),
+                      _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
+                                   _mm_cmpeq_epi8(x,
+                                                  _mm_set1_epi8('\\')))));
+
+    if (special == 0) {
+        return NULL;
+    }
+
+    p += __builtin_ctz(special);
+
+    return *p == '"' ? p : NULL;
+}
+
+#endif
+
+
 /* From the opening quote to behind the closing one. */
 
 static inline nxe_json_cause_t
 nxe_scan_string(nxe_scan_t *s, int *escaped)
 {
+#if defined(__x86_64__)
+
+    const unsigned char  *quote;
+
+    if (s->kernel->sse2 && s->end - s->p > 16) {
+        quote = nxe_scan_short(s->p + 1);
+
+        if (quote != NULL) {
+            *escaped = 0;
+            s->p = quote + 1;
+            return NXE_JSON_OK;
+        }
+    }
+
+#endif
+
     *escaped = 0;
     s->p = s->kernel->string(s->p + 1, s->end, escaped);
 
