@@ -11,6 +11,7 @@ typedef struct {
     char               *pos;
     char               *end;        /* of the body */
     uint64_t            random;
+    const uint16_t     *rates;      /* of corpus_text() */
 } corpus_t;
 
 typedef struct {
@@ -19,6 +20,8 @@ typedef struct {
 } corpus_kind_t;
 
 
+static void corpus_prose(corpus_t *c);
+static void corpus_code(corpus_t *c);
 static void corpus_chat(corpus_t *c);
 static void corpus_text(corpus_t *c, char *end);
 static void corpus_numbers(corpus_t *c);
@@ -27,7 +30,8 @@ static uint32_t corpus_random(corpus_t *c, uint32_t n);
 
 
 static const corpus_kind_t  corpus_kinds[] = {
-    { "chat", corpus_chat },
+    { "chat", corpus_prose },
+    { "code", corpus_code },
     { "numbers", corpus_numbers }
 };
 
@@ -53,6 +57,8 @@ static const char *const  corpus_beyond[] = {
 
 #define corpus_pick(c, list)                                                  \
     ((list)[corpus_random(c, sizeof(list) / sizeof((list)[0]))])
+
+#define CORPUS_RATES  5
 
 /* A token of corpus_text() with what may stand around it. */
 
@@ -95,6 +101,33 @@ const char *
 corpus_name(size_t i)
 {
     return i < CORPUS_KINDS ? corpus_kinds[i].name : NULL;
+}
+
+
+/*
+ * Of a thousand words: words beyond ASCII, quoted ones, ends of paragraphs,
+ * of lines, of sentences.
+ */
+
+static void
+corpus_prose(corpus_t *c)
+{
+    static const uint16_t  rates[] = { 2, 3, 8, 0, 55 };
+
+    c->rates = rates;
+    corpus_chat(c);
+}
+
+
+/* Chat about code, or in other languages: escapes everywhere. */
+
+static void
+corpus_code(corpus_t *c)
+{
+    static const uint16_t  rates[] = { 30, 20, 15, 10, 55 };
+
+    c->rates = rates;
+    corpus_chat(c);
 }
 
 
@@ -155,27 +188,36 @@ corpus_text(corpus_t *c, char *end)
     while (end - c->pos >= CORPUS_TOKEN) {
         kind = corpus_random(c, 1000);
 
-        if (kind < 30) {
-            corpus_put(c, corpus_pick(c, corpus_beyond));
+        for (i = 0; i < CORPUS_RATES && kind >= c->rates[i]; i++) {
+            kind -= c->rates[i];
+        }
 
-        } else if (kind < 50) {
+        switch (i) {
+
+        case 0:
+            corpus_put(c, corpus_pick(c, corpus_beyond));
+            break;
+
+        case 1:
             corpus_put(c, "\\\"");
             corpus_put(c, corpus_pick(c, corpus_words));
             corpus_put(c, "\\\"");
+            break;
 
-        } else if (kind < 65) {
+        case 2:
             corpus_put(c, ".\\n\\n");
             continue;
 
-        } else if (kind < 75) {
+        case 3:
             corpus_put(c, ";\\n\\t");
             continue;
 
-        } else if (kind < 130) {
+        case 4:
             corpus_put(c, corpus_pick(c, corpus_words));
             corpus_put(c, ".");
+            break;
 
-        } else {
+        default:
             corpus_put(c, corpus_pick(c, corpus_words));
         }
 

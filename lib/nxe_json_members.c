@@ -88,11 +88,13 @@ nxe_members_add(nxe_members_t *m, unsigned depth, nxe_str_t key, int escaped)
 static uint64_t
 nxe_members_mix(uint64_t a, uint64_t b)
 {
-    a = (a ^ NXE_MEMBERS_K1) * NXE_MEMBERS_K2;
-    a ^= a >> 29;
-    a = (a ^ b) * NXE_MEMBERS_K3;
+    /* side by side, not one behind the other: names are short */
 
-    return a ^ (a >> 32);
+    a = (a ^ NXE_MEMBERS_K1) * NXE_MEMBERS_K2;
+    b = (b ^ (b >> 32)) * NXE_MEMBERS_K3;
+    a ^= b ^ (a >> 32) ^ (b << 21);
+
+    return a;
 }
 
 

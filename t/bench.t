@@ -29,7 +29,7 @@ sub run {
 # The corpora, by a parser that is not ours.
 
 for my $size (512, 1024, 5000, 16384) {
-    for my $corpus ('chat', 'numbers') {
+    for my $corpus ('chat', 'code', 'numbers') {
         my $body = `$micro --print $corpus $size`;
 
         is(length $body, $size, "$corpus, $size bytes - the size");
@@ -47,10 +47,12 @@ my $strings = () = join('', $body =~ /:"((?:[^"\\]|\\.)*)"/g) =~ /./gs;
 cmp_ok($strings / length $body, '>=', 0.8,
        'chat - four fifths of the bytes in string values');
 cmp_ok(scalar @{ $chat->{messages} }, '>', 2, 'chat - several turns');
-like($body, qr/\\n/, 'chat - escaped newlines');
-like($body, qr/\\"/, 'chat - escaped quotes');
+
+$body = `$micro --print code 1024`;
+like($body, qr/\\n/, 'code - escaped newlines');
+like($body, qr/\\"/, 'code - escaped quotes');
 like(decode('UTF-8', $body, FB_CROAK), qr/[^\x00-\x7f]/,
-     'chat - characters beyond ASCII');
+     'code - characters beyond ASCII');
 
 $body = `$micro --print numbers 16384`;
 my $digits = () = $body =~ /[-+.0-9]/g;
