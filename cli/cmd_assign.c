@@ -223,6 +223,7 @@ assign_unit(assign_t *as, nxe_str_t s)
     bucket[0] = '\0';
     unit.value = s;
     unit.source = 0;
+    unit.verified = 1;
 
     if (subject_unit_ok(s)) {
         nxe_assign(as->doc, &subject->force, subject->ranges, &as->request,

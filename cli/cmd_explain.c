@@ -403,6 +403,7 @@ explain(explain_t *x)
 
     unit.value = x->unit;
     unit.source = 0;
+    unit.verified = 1;
 
     if (x->has_unit) {
         x->position = nxe_assign_position(x->doc->layer, x->unit);

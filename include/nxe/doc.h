@@ -46,9 +46,9 @@ typedef enum {
     NXE_SOURCE_ARG,
     NXE_SOURCE_VAR,
     NXE_SOURCE_JSON,
-    NXE_SOURCE_JWT,         /* this and what follows: not evaluated yet */
+    NXE_SOURCE_JWT,
     NXE_SOURCE_AUTH,
-    NXE_SOURCE_MCP
+    NXE_SOURCE_MCP          /* not evaluated yet */
 } nxe_source_type_t;
 
 typedef struct {
@@ -184,6 +184,8 @@ typedef struct {
     nxe_source_t       *sources;
     uint32_t            nsources;
     nxe_str_t           salt;       /* "" hashes the unit alone */
+    unsigned            risk_high:1;
+    unsigned            trust_client:1;
 
     nxe_str_t           layer;
     nxe_frac_t          layer_from;
