@@ -405,7 +405,6 @@ ngx_int_t ngx_http_experiment_filter_init(ngx_conf_t *cf);
 
 /* ngx_http_experiment_strip.c */
 
-ngx_uint_t ngx_http_experiment_ours(const void *name, size_t len);
 ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
 
 /* ngx_http_experiment_variables.c */

@@ -155,7 +155,7 @@ ngx_http_experiment_attr_header(ngx_http_experiment_ctx_t *ctx,
     ngx_uint_t        n;
     ngx_table_elt_t  *h;
 
-    if (ctx->elcf->strip && ngx_http_experiment_ours(name.data, name.len)) {
+    if (ctx->elcf->strip && nxe_header_ours(name)) {
         return NXE_DECLINED;
     }
 

@@ -7,8 +7,7 @@
 #include "ngx_http_experiment.h"
 
 
-#define NGX_HTTP_EXPERIMENT_PREFIX   "x-experiment-"
-#define NGX_HTTP_EXPERIMENT_BAGGAGE  "experiment."
+#define NGX_HTTP_EXPERIMENT_BAGGAGE    "experiment."
 
 #define ngx_http_experiment_blank(ch)  ((ch) == ' ' || (ch) == '\t')
 
@@ -16,6 +15,7 @@
 static ngx_int_t ngx_http_experiment_strip_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_experiment_strip_request(ngx_http_request_t *r,
     ngx_table_elt_t *h, const void *data);
+static ngx_uint_t ngx_http_experiment_ours(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_experiment_strip_baggage(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_experiment_baggage_ours(u_char *p, u_char *end);
@@ -23,31 +23,6 @@ static ngx_int_t ngx_http_experiment_strip_filter(ngx_http_request_t *r);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
-
-
-/* 1 if a header's name is X-Experiment-*; many servers read "_" as "-". */
-
-ngx_uint_t
-ngx_http_experiment_ours(const void *name, size_t len)
-{
-    u_char         ch;
-    size_t         i;
-    const u_char  *p = name;
-
-    if (len < sizeof(NGX_HTTP_EXPERIMENT_PREFIX) - 1) {
-        return 0;
-    }
-
-    for (i = 0; i < sizeof(NGX_HTTP_EXPERIMENT_PREFIX) - 1; i++) {
-        ch = p[i] == '_' ? '-' : ngx_tolower(p[i]);
-
-        if (ch != (u_char) NGX_HTTP_EXPERIMENT_PREFIX[i]) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
 
 
 /*
@@ -85,8 +60,14 @@ ngx_http_experiment_strip_request(ngx_http_request_t *r, ngx_table_elt_t *h,
         return ngx_http_experiment_strip_baggage(r, h);
     }
 
-    return ngx_http_experiment_ours(h->key.data, h->key.len) ? NGX_OK
-                                                             : NGX_DECLINED;
+    return ngx_http_experiment_ours(h) ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_http_experiment_ours(ngx_table_elt_t *h)
+{
+    return nxe_header_ours((nxe_str_t) { (char *) h->key.data, h->key.len });
 }
 
 
@@ -212,7 +193,7 @@ ngx_http_experiment_strip_filter(ngx_http_request_t *r)
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (ngx_http_experiment_ours(h[i].key.data, h[i].key.len)) {
+            if (ngx_http_experiment_ours(&h[i])) {
                 h[i].hash = 0;
             }
         }

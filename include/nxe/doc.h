@@ -320,6 +320,12 @@ nxe_status_t nxe_effective_build(nxe_doc_t *doc, const nxe_mem_t *mem);
  */
 const char *nxe_header_refused(nxe_str_t lower, int response);
 
+/*
+ * 1 if a header, its name in any case, is one that the edge alone may say:
+ * X-Experiment-*, also with "_" for "-".
+ */
+int nxe_header_ours(nxe_str_t name);
+
 /* RFC 9110 token; tab and 0x20-0x7E, at most 4 KB. */
 int nxe_header_name_ok(nxe_str_t name);
 int nxe_header_value_ok(nxe_str_t value);
