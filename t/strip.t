@@ -80,6 +80,7 @@ http {
             proxy_set_header X-Experiment-Edge "edge";
             proxy_pass http://up;
         }
+        error_page 400 = /none/400;
         location /static { alias "%%DIR%%/html/"; }
     }
     server {
@@ -203,6 +204,19 @@ $e->get('/then-none', 'X-Experiment-A', '1', 'X-A', '1');
 is(all(), '/none/418:X-A', 'off, then on');
 $e->get('/then-keep', 'X-Experiment-A', '1', 'X-A', '1');
 is(all(), '/keep/403:X-A', 'on, then off: what is gone is gone');
+
+# Requests that nginx refuses before any phase.
+$c = $e->client;
+$c->send("GET /none HTTP/1.1\r\nHost: a\r\nX-Experiment-A: 1\r\nX-A: 1\r\n"
+    . "Content-Length: x\r\nX-B: 1\r\n\r\n");
+$c->response;
+$c->close;
+is(all(), '/none/400:X-A X-B', 'error_page 400');
+$c = $e->client;
+$c->send("GET /none HTTP/1.1x\r\nX-Experiment-A: 1\r\n\r\n");
+$c->response;
+$c->close;
+is(all(), '/none/400:', 'error_page 400, before the header');
 
 
 # Answers.

@@ -1257,6 +1257,12 @@ test_headers(void **state)
         }
     }
 
+    assert_int_equal(nxe_header_ours(nxe_str("X_Experiment-A")), 1);
+    assert_int_equal(nxe_header_ours(nxe_str("x-experiment-")), 1);
+    assert_int_equal(nxe_header_ours(nxe_str("x-experiment")), 0);
+    assert_int_equal(nxe_header_ours(nxe_str("x-experimentsa")), 0);
+    assert_int_equal(nxe_header_ours(nxe_str("")), 0);
+
     assert_int_equal(nxe_header_name_ok(nxe_str("")), 0);
     assert_int_equal(nxe_header_name_ok(nxe_str("a\0b")), 0);
     assert_int_equal(nxe_header_name_ok(nxe_str("a:b")), 0);
