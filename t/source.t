@@ -60,9 +60,13 @@ $e->apply(@sources,
     doc('high', 'jwt:sub', layer => { name => 'pair', range => [ 0.5, 1 ] },
         risk => 'high'),
     doc('target', 'header:X-Id', targeting => [
-        { attribute => 'jwt:tenant', op => 'eq', value => 'acme' } ]),
+        { attribute => 'jwt:tenant', op => 'eq', value => 'acme' } ],
+        segments => { tenant => { source => 'jwt:tenant',
+                                  values => [ 'acme' ] } }),
     doc('login', 'header:X-Id', targeting => [
-        { attribute => 'var:auth_user', op => 'prefix', value => 'a' } ]),
+        { attribute => 'var:auth_user', op => 'prefix', value => 'a' } ],
+        segments => { who => { source => 'var:auth_user',
+                               values => [ 'abe' ] } }),
 );
 
 $e->must('stage', $_, 'ab', '--exposure', '1')
@@ -377,6 +381,9 @@ is(unit_of('/user/early', 'login', 'X-Id', 'alice', 'X-Login', 'abe'),
     'assigned alice 0', 'targeting waits for the access phase');
 is(unit_of('/user/early', 'login', 'X-Id', 'alice', 'X-Login', 'zoe'),
     'not_targeted alice 0', 'targeting - another value');
+$e->get('/user/early', 'X-Id', 'alice', 'X-Login', 'abe');
+is_deeply(entry('login')->{segments}, { who => 'abe' },
+    'segments wait for the access phase');
 
 
 # A high risk.
@@ -451,7 +458,10 @@ for my $row ([ 'acme', 'assigned' ], [ 'globex', 'not_targeted' ]) {
     my ($tenant, $want) = @$row;
 
     $e->get('/target', 'X-Id', 'alice', bearer(qq({"tenant":"$tenant"})));
-    is(entry()->{reason}, $want, "targeting - $tenant");
+    my $got = entry();
+    is($got->{reason}, $want, "targeting - $tenant");
+    is($got->{segments}{tenant}, $tenant eq 'acme' ? 'acme' : 'other',
+        "segments - $tenant");
 }
 
 
