@@ -632,6 +632,7 @@ static int
 write_all(cli_t *cli, apply_t *a)
 {
     int              rc, published;
+    size_t           i;
     uint64_t         id;
     nxe_error_t      err;
     nxe_status_t     st;
@@ -645,6 +646,11 @@ write_all(cli_t *cli, apply_t *a)
     st = cli_registry_write(cli, reg, work, a, &id, &published, &err);
 
     if (st == NXE_OK) {
+
+        for (i = 0; i < a->n; i++) {
+            docfile_warn(cli, &a->items[i].file);
+        }
+
         rc = print_all(a, id);
 
         if (rc == CLI_DONE) {
@@ -727,7 +733,8 @@ const cli_command_t  cmd_apply_command = {
     "Creates what is not there (revision 1, phase 1, in the stage that the\n"
     "document wishes) and updates what differs. State is left alone: what is\n"
     "paused stays paused. While an experiment is live, what a unit gets\n"
-    "changes only with --new-phase.\n"
+    "changes only with --new-phase. A unit that clients choose, and with it\n"
+    "a route or a request header, is warned of.\n"
     "\n"
     "  expctl apply -f tone.json\n"
     "  expctl apply -f experiments/ -m \"release 12\"\n"

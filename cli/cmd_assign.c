@@ -223,6 +223,7 @@ assign_unit(assign_t *as, nxe_str_t s)
     bucket[0] = '\0';
     unit.value = s;
     unit.source = 0;
+    unit.verified = 1;
 
     if (subject_unit_ok(s)) {
         nxe_assign(as->doc, &subject->force, subject->ranges, &as->request,
@@ -404,9 +405,11 @@ const cli_command_t  cmd_assign_command = {
     CLI_OUTPUT | CLI_REGISTRY, NULL, cmd_assign,
     "Units are values as a source yields them. Without one (or for -) they\n"
     "come from stdin, one a line, and the output is CSV unless -o is given.\n"
-    "Targeting, steps and windows count as met: expctl explain looks at\n"
-    "them. A line that is empty or longer than 256 bytes is no unit.\n"
+    "Targeting, steps, windows and trust count as met: expctl explain looks\n"
+    "at them. A line that is empty or longer than 256 bytes is no unit. Of\n"
+    "auth: the unit is the credential's SHA-256 in hex.\n"
     "\n"
     "  expctl assign tone conv-1 conv-2\n"
+    "  printf %s \"$KEY\" | sha256sum | cut -c 1-64 | expctl assign tone\n"
     "  seq 1 1000000 | expctl assign tone > units.csv\n"
 };

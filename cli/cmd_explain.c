@@ -8,6 +8,7 @@
 #include <nxe/time.h>
 
 #include "cli/commands.h"
+#include "cli/docfile.h"
 #include "cli/explain.h"
 
 #define WIDTH  80
@@ -94,6 +95,13 @@ explain_ranges(const explain_t *x)
 
     return stage == NXE_STAGE_CANARY || stage == NXE_STAGE_AB
            || stage == NXE_STAGE_ROLLOUT;
+}
+
+
+const char *
+explain_source(const explain_t *x)
+{
+    return docfile_source(x->subject.e.tree, x->found.source);
 }
 
 
@@ -252,6 +260,38 @@ text_conditions(explain_t *x)
 }
 
 
+/* Who says that the unit is this one; a unit alone needs no line. */
+
+static void
+text_unit(explain_t *x)
+{
+    const char  *value;
+
+    if (!x->has_found) {
+        if (x->unit.data == NULL) {
+            printf("unit    none, no source of the document is there\n");
+        }
+
+        return;
+    }
+
+    value = cli_safe(x->cli, x->found.value);
+
+    if (!nxe_str_eq(x->unit, x->found.value)) {
+        printf("unit    as given; the request has %s", value);
+
+    } else {
+        printf("unit    %s", value);
+    }
+
+    printf(" from %s, %s%s\n",
+           cli_safe(x->cli, nxe_str_of(explain_source(x))),
+           x->found.verified ? "verified" : "which a client chooses",
+           nxe_assign_takes(x->doc, &x->found)
+           ? "" : ": of no use, the risk is high");
+}
+
+
 static void
 text_segments(explain_t *x)
 {
@@ -307,7 +347,13 @@ text_bucket(explain_t *x)
     char  bucket[NXE_DOUBLE_LEN];
 
     if (!x->has_unit) {
-        printf("bucket  -, a unit has 1 to %d bytes\n", NXE_UNIT_MAX);
+        if (x->unit.data != NULL && !subject_unit_ok(x->unit)) {
+            printf("bucket  -, a unit has 1 to %d bytes\n", NXE_UNIT_MAX);
+
+        } else {
+            printf("bucket  -, no unit\n");
+        }
+
         return;
     }
 
@@ -364,6 +410,7 @@ print_text(explain_t *x)
     text_state(x);
     text_conditions(x);
     text_segments(x);
+    text_unit(x);
     text_layer(x);
     text_bucket(x);
     text_ranges(x);
@@ -380,11 +427,89 @@ print_text(explain_t *x)
 }
 
 
+/* What nginx.conf would say in experiment_trusted. */
+
+static int
+read_trusted(explain_t *x)
+{
+    int             i, n;
+    const char     *word;
+    nxe_trusted_t  *t;
+
+    n = cli_opt_count(x->cli, "trusted");
+    t = &x->trusted;
+
+    t->names = nxe_calloc(x->cli->mem, ((size_t) n + 1) * sizeof(nxe_str_t));
+    if (t->names == NULL) {
+        cli_error("out of memory");
+        return CLI_ENV;
+    }
+
+    for (i = 0; i < n; i++) {
+        word = cli_opt_at(x->cli, "trusted", i);
+
+        if (nxe_trusted_add(t, nxe_str_of(word)) == NXE_INVALID) {
+            return cli_usage(x->cli, "--trusted '%s': expected auth or the "
+                             "name of a variable", word);
+        }
+    }
+
+    x->request.trusted = t;
+
+    return CLI_DONE;
+}
+
+
+/*
+ * The unit is the argument, whoever it may come from, unless the request
+ * yields the same: then it is known from whom it comes.
+ */
+
+static nxe_status_t
+decide(explain_t *x)
+{
+    nxe_unit_t    unit;
+    nxe_status_t  rc;
+
+    rc = nxe_assign_unit(x->doc, &x->request, &x->found);
+
+    if (rc != NXE_OK && rc != NXE_DECLINED) {
+        return rc;
+    }
+
+    x->has_found = rc == NXE_OK;
+
+    if (x->cli->nargs == 2) {
+        x->unit = nxe_str_of(x->cli->args[1]);
+
+    } else if (x->has_found) {
+        x->unit = x->found.value;
+    }
+
+    unit.value = x->unit;
+    unit.source = 0;
+    unit.verified = 1;
+
+    if (x->has_found && nxe_str_eq(x->unit, x->found.value)) {
+        unit = x->found;
+    }
+
+    x->has_unit = subject_unit_ok(x->unit) && nxe_assign_takes(x->doc, &unit);
+
+    if (x->has_unit) {
+        x->position = nxe_assign_position(x->doc->layer, x->unit);
+    }
+
+    return nxe_assign(x->doc, &x->subject.force, x->subject.ranges,
+                      &x->request, x->has_unit ? &unit : NULL, x->position,
+                      &x->a);
+}
+
+
 static int
 explain(explain_t *x)
 {
-    int         rc;
-    nxe_unit_t  unit;
+    int  rc;
 
     rc = attrs_read(x->cli, &x->attrs);
 
@@ -392,26 +517,18 @@ explain(explain_t *x)
         rc = attrs_request(&x->attrs, &x->request);
     }
 
+    if (rc == CLI_DONE) {
+        rc = read_trusted(x);
+    }
+
     if (rc != CLI_DONE) {
         return rc;
     }
 
     x->doc = x->subject.e.doc;
-    x->unit = nxe_str_of(x->cli->args[1]);
-    x->has_unit = subject_unit_ok(x->unit);
     x->request.any_step = x->request.step.len == 0;
 
-    unit.value = x->unit;
-    unit.source = 0;
-
-    if (x->has_unit) {
-        x->position = nxe_assign_position(x->doc->layer, x->unit);
-    }
-
-    if (nxe_assign(x->doc, &x->subject.force, x->subject.ranges, &x->request,
-                   x->has_unit ? &unit : NULL, x->position, &x->a)
-        != NXE_OK)
-    {
+    if (decide(x) != NXE_OK) {
         cli_error("out of memory");
         return CLI_ENV;
     }
@@ -426,7 +543,7 @@ cmd_explain(cli_t *cli)
     int        rc;
     explain_t  x;
 
-    rc = cli_args(cli, 2, 2);
+    rc = cli_args(cli, 1, 2);
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -452,16 +569,23 @@ cmd_explain(cli_t *cli)
 
 static const cli_opt_t  explain_opts[] = {
     ATTRS_OPTS,
+    { "trusted", 0, "NAME", CLI_OPT_MANY,
+      "as in experiment_trusted of nginx.conf" },
     { NULL, 0, NULL, 0, NULL }
 };
 
 const cli_command_t  cmd_explain_command = {
-    "explain", "NAME UNIT", "says why a unit gets what it gets",
+    "explain", "NAME [UNIT]", "says why a unit gets what it gets",
     CLI_OUTPUT | CLI_REGISTRY, explain_opts, cmd_explain,
     "The request is what the options make of it: an attribute that is not\n"
     "given is not there. Without --step and without the header\n"
     "X-Inference-Step every step is shown. Attributes from the body\n"
     "(json:) are not there: expctl try reads a body.\n"
     "\n"
+    "Without UNIT it is what the document's sources find in the request, jwt:\n"
+    "and auth: in its Authorization header. From which one it is, and whether\n"
+    "a client can choose it, is said.\n"
+    "\n"
     "  expctl explain tone conv-1 --header 'X-Tenant: acme'\n"
+    "  expctl explain tone --header \"Authorization: Bearer $JWT\" --trusted auth\n"
 };

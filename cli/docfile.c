@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <nxe/trust.h>
+
 #include "cli/docfault.h"
 #include "cli/docfile.h"
 #include "cli/doctake.h"
@@ -79,6 +81,56 @@ docfile_load(cli_t *cli, const char *path, const char *outcome,
     }
 
     return rc;
+}
+
+
+void
+docfile_warn(const cli_t *cli, const docfile_t *file)
+{
+    uint32_t     source, next, variant;
+    const char  *what;
+
+    if (cli->quiet) {
+        return;
+    }
+
+    what = nxe_trust_carries(file->doc, &source, &variant);
+
+    if (what != NULL) {
+        cli_error("%s: warning: clients choose %s, and with it %s, by variant "
+                  "'%s'; if that is meant, say \"trust\": \"client\" in unit",
+                  file->path, docfile_source(file->tree, source), what,
+                  file->doc->variants[variant].name.data);
+    }
+
+    source = nxe_trust_order(file->doc);
+
+    if (source != NXE_NONE) {
+        next = source + 1;
+
+        while (nxe_source_client(&file->doc->sources[next])) {
+            next++;
+        }
+
+        cli_error("%s: warning: %s, which clients choose, stands before %s; "
+                  "where they differ, the one that nginx.conf trusts counts",
+                  file->path, docfile_source(file->tree, source),
+                  docfile_source(file->tree, next));
+    }
+}
+
+
+const char *
+docfile_source(const cJSON *tree, uint32_t i)
+{
+    const cJSON  *unit;
+
+    unit = nxe_tree_get(tree, "unit");
+
+    return cJSON_IsString(unit)
+           ? unit->valuestring
+           : cJSON_GetArrayItem(nxe_tree_get(unit, "sources"),
+                                (int) i)->valuestring;
 }
 
 

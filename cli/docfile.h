@@ -36,6 +36,15 @@ typedef struct {
 int docfile_load(cli_t *cli, const char *path, const char *outcome,
     docfile_t *file);
 
+/*
+ * Warns on stderr, unless quiet, of what a client can choose together with its
+ * unit (SECURITY 2).
+ */
+void docfile_warn(const cli_t *cli, const docfile_t *file);
+
+/* The i-th source of a document's unit, as its author wrote it. */
+const char *docfile_source(const cJSON *tree, uint32_t i);
+
 /* Deletes the tree. */
 void docfile_free(docfile_t *file);
 

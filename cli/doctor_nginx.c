@@ -259,10 +259,8 @@ check_routes(doctor_t *d, const nxe_experiment_t *e)
 }
 
 
-/* "layer=NAME" or a name; 1 if it stands for the experiment. */
-
-static int
-binds(const char *word, const nxe_experiment_t *e)
+int
+doctor_binds(const char *word, const nxe_experiment_t *e)
 {
     return strcmp(word, "on") == 0
            || nxe_str_eq(nxe_str_of(word), e->name)
@@ -283,7 +281,7 @@ check_word(doctor_t *d, const nginx_directive_t *b, const char *word)
     }
 
     for (i = 0; i < d->nexperiments; i++) {
-        if (binds(word, &d->experiments[i])) {
+        if (doctor_binds(word, &d->experiments[i])) {
             return;
         }
     }
@@ -326,7 +324,7 @@ check_bindings(doctor_t *d)
              b = nginx_find(&d->nginx, b, "experiment"))
         {
             for (w = 1; w < b->nwords; w++) {
-                if (binds(b->words[w], &d->experiments[i])) {
+                if (doctor_binds(b->words[w], &d->experiments[i])) {
                     break;
                 }
             }
@@ -377,6 +375,7 @@ doctor_nginx(doctor_t *d)
     }
 
     check_bindings(d);
+    doctor_trust(d);
 
     for (i = 0; i < d->nexperiments; i++) {
         if (nxe_state_live(&d->experiments[i].state)) {

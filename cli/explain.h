@@ -12,12 +12,15 @@ typedef struct {
     const cli_t        *cli;
     subject_t           subject;
     const nxe_doc_t    *doc;
-    nxe_str_t           unit;
+    nxe_str_t           unit;           /* what is explained */
+    nxe_unit_t          found;          /* what the request itself yields */
     uint32_t            position;
     attrs_t             attrs;
     nxe_request_t       request;
+    nxe_trusted_t       trusted;
     nxe_assignment_t    a;
-    int                 has_unit;
+    int                 has_unit;       /* and the document takes it */
+    int                 has_found;
     nxe_buf_t           out;
 } explain_t;
 
@@ -49,6 +52,9 @@ typedef void (*explain_effect_pt)(explain_t *x, uint32_t step, const char *key,
     nxe_str_t value, int if_absent, uint32_t from);
 
 void explain_effects(explain_t *x, uint32_t step, explain_effect_pt each);
+
+/* The source that the request's own unit is from. */
+const char *explain_source(const explain_t *x);
 
 /* explain_json.c */
 int explain_json(explain_t *x);

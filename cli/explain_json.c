@@ -217,6 +217,33 @@ json_ranges(explain_t *x)
 }
 
 
+/* The request's own unit, and from where. */
+
+static void
+json_found(explain_t *x)
+{
+    nxe_buf_t  *b;
+
+    b = &x->out;
+    nxe_buf_add(b, nxe_str(",\"found\":"));
+
+    if (!x->has_found) {
+        nxe_buf_add(b, nxe_str("null"));
+        return;
+    }
+
+    nxe_buf_add(b, nxe_str("{\"unit\":"));
+    nxe_buf_add_json(b, x->found.value);
+    nxe_buf_addf(b, ",\"unit_source\":%u,\"source\":", x->found.source);
+    nxe_buf_add_json(b, nxe_str_of(explain_source(x)));
+    nxe_buf_add(b, nxe_str(",\"verified\":"));
+    add_bool(b, x->found.verified);
+    nxe_buf_add(b, nxe_str(",\"taken\":"));
+    add_bool(b, nxe_assign_takes(x->doc, &x->found));
+    nxe_buf_addc(b, '}');
+}
+
+
 int
 explain_json(explain_t *x)
 {
@@ -230,7 +257,14 @@ explain_json(explain_t *x)
     nxe_buf_add(b, nxe_str("{\"experiment\":"));
     nxe_buf_add_json(b, x->doc->name);
     nxe_buf_add(b, nxe_str(",\"unit\":"));
-    nxe_buf_add_json(b, x->unit);
+
+    if (x->unit.data != NULL) {
+        nxe_buf_add_json(b, x->unit);
+
+    } else {
+        nxe_buf_add(b, nxe_str("null"));
+    }
+
     nxe_buf_add(b, nxe_str(",\"variant\":"));
     nxe_buf_add_json(b, x->doc->variants[x->a.variant].name);
     nxe_buf_add(b, nxe_str(",\"exposed\":"));
@@ -273,6 +307,7 @@ explain_json(explain_t *x)
 
     nxe_buf_addc(b, '}');
     json_segments(x);
+    json_found(x);
     nxe_buf_add(b, nxe_str("}\n"));
 
     return cli_print_json(b);

@@ -24,6 +24,7 @@ typedef struct {
     unsigned             first_line;     /* of the words */
     unsigned             depth;
     unsigned             keys;           /* depth of a map {}, or 0 */
+    nginx_directive_t   *block;          /* that is open, or NULL */
     nginx_directive_t  **last;
 } parser_t;
 
@@ -188,8 +189,10 @@ next_token(parser_t *parser, const char **word)
 }
 
 
+/* Where a block follows, what comes next is in it. */
+
 static nxe_status_t
-add_directive(parser_t *parser)
+add_directive(parser_t *parser, int opens)
 {
     nginx_directive_t  *d;
 
@@ -212,9 +215,14 @@ add_directive(parser_t *parser)
     d->nwords = parser->nwords;
     d->file = parser->file;
     d->line = parser->first_line;
+    d->parent = parser->block;
 
     *parser->last = d;
     parser->last = &d->next;
+
+    if (opens) {
+        parser->block = d;
+    }
 
     return NXE_OK;
 }
@@ -250,6 +258,7 @@ parse_file(parser_t *parser)
     parser->nwords = 0;
     parser->depth = 0;
     parser->keys = 0;
+    parser->block = NULL;
     word = NULL;
 
     for ( ;; ) {
@@ -268,7 +277,7 @@ parse_file(parser_t *parser)
 
         case TOKEN_SEMICOLON:
         case TOKEN_OPEN:
-            rc = add_directive(parser);
+            rc = add_directive(parser, token == TOKEN_OPEN);
             if (rc != NXE_OK) {
                 return rc;
             }
@@ -283,6 +292,10 @@ parse_file(parser_t *parser)
         case TOKEN_CLOSE:
             if (parser->keys == parser->depth) {
                 parser->keys = 0;
+            }
+
+            if (parser->keys == 0 && parser->block != NULL) {
+                parser->block = parser->block->parent;
             }
 
             parser->depth -= parser->depth != 0;

@@ -17,6 +17,7 @@ struct nginx_directive_s {
     unsigned            line;
     const char        **words;
     unsigned            nwords;
+    nginx_directive_t  *parent;     /* whose block it is in; NULL: the file's */
     nginx_directive_t  *next;
 };
 

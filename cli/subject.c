@@ -194,6 +194,13 @@ attrs_read(const cli_t *cli, attrs_t *attrs)
         }
     }
 
+    for (i = 0; i < attrs->n; i++) {
+        if (attrs->attrs[i].type == NXE_SOURCE_HEADER) {
+            nxe_credentials_add(&attrs->credentials, attrs->attrs[i].name,
+                                attrs->attrs[i].value);
+        }
+    }
+
     return CLI_DONE;
 }
 
@@ -292,7 +299,29 @@ attrs_get(void *ctx, const nxe_source_t *source, nxe_str_t *value)
 
     attrs = ctx;
 
-    if (source->type != NXE_SOURCE_JSON) {
+    switch (source->type) {
+
+    case NXE_SOURCE_JSON:
+        break;
+
+    case NXE_SOURCE_JWT:
+        return nxe_credentials_claim(&attrs->credentials, source->name,
+                                     attrs->cli->mem, value);
+
+    case NXE_SOURCE_AUTH:
+        return nxe_credentials_hash(&attrs->credentials, value);
+
+    case NXE_SOURCE_HEADER:
+
+        /* as where experiment_strip_headers is on */
+
+        if (nxe_header_ours(source->name)) {
+            return NXE_DECLINED;
+        }
+
+        /* fall through */
+
+    default:
         rc = find_attr(attrs, source, value);
 
         return rc == NXE_OK && !subject_unit_ok(*value) ? NXE_DECLINED : rc;

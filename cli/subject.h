@@ -7,6 +7,7 @@
 #define EXPCTL_SUBJECT_H
 
 #include <nxe/assign.h>
+#include <nxe/credential.h>
 #include <nxe/dialect.h>
 
 #include "cli/registry.h"
@@ -50,6 +51,7 @@ typedef struct {
     const cli_t        *cli;
     attr_t             *attrs;
     size_t              n;
+    nxe_credentials_t   credentials;
 
     /* sources json:/pointer: the answer, or NXE_OK with a scanned text */
     nxe_status_t        json;

@@ -147,6 +147,7 @@ assign_unit(try_t *t)
 
     unit.value = nxe_str_of(cli_opt(t->cli, "unit"));
     unit.source = 0;
+    unit.verified = 1;
 
     rc = subject_unit_ok(unit.value)
          ? nxe_assign(t->doc, &t->subject.force, t->subject.ranges,

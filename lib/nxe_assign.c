@@ -123,22 +123,47 @@ nxe_status_t
 nxe_assign_unit(const nxe_doc_t *doc, const nxe_request_t *r,
     nxe_unit_t *unit)
 {
+    int           verified;
     uint32_t      i;
-    nxe_status_t  rc;
+    nxe_str_t     value;
+    nxe_status_t  rc, found;
+
+    found = NXE_DECLINED;
 
     for (i = 0; i < doc->nsources; i++) {
+        verified = nxe_source_verified(r->trusted, &doc->sources[i]);
 
-        rc = r->attr(r->ctx, &doc->sources[i], &unit->value);
+        if (!verified && found != NXE_DECLINED) {
+            continue;
+        }
+
+        rc = r->attr(r->ctx, &doc->sources[i], &value);
 
         if (rc == NXE_DECLINED) {
             continue;
         }
 
-        unit->source = i;
-        return rc;
+        if (rc == NXE_OK) {
+            unit->value = value;
+            unit->source = i;
+            unit->verified = verified ? 1 : 0;
+        }
+
+        if (verified || (rc != NXE_OK && rc != NXE_AGAIN)) {
+            return rc;
+        }
+
+        found = rc;
     }
 
-    return NXE_DECLINED;
+    return found;
+}
+
+
+int
+nxe_assign_takes(const nxe_doc_t *doc, const nxe_unit_t *unit)
+{
+    return !nxe_doc_wants_verified(doc) || unit->verified;
 }
 
 
@@ -199,6 +224,10 @@ nxe_assign(const nxe_doc_t *doc, const nxe_force_t *force,
     uint32_t position, nxe_assignment_t *a)
 {
     nxe_status_t  rc;
+
+    if (unit != NULL && !nxe_assign_takes(doc, unit)) {
+        unit = NULL;
+    }
 
     a->variant = doc->baseline;
     a->exposed = 0;

@@ -66,7 +66,7 @@ static const nxe_doc_key_t  nxe_root_keys[] = {
     { "hypothesis", nxe_doc_text, 0, 0, NULL },
     nxe_key_kept("owner", nxe_doc_text, 0, nxe_doc_t, owner, NULL),
     { "target", nxe_doc_word, 0, 0, nxe_target_words },
-    { "risk", nxe_doc_risk, 0, 0, NULL },
+    { "risk", nxe_doc_risk, NXE_KEY_LIVE, 0, NULL },
     { "steps", nxe_doc_steps, NXE_KEY_LIVE, 0, NULL },
     { "unit", nxe_doc_unit, NXE_KEY_REQUIRED|NXE_KEY_LIVE, 0, NULL },
     { "hash", nxe_doc_hash, NXE_KEY_LIVE, 0, NULL },
@@ -311,7 +311,7 @@ nxe_doc_risk(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
 
     i = nxe_doc_one_of(c, at, value, nxe_risk_words);
 
-    c->risk_high = i >= 0 && strcmp(nxe_risk_words[i], "high") == 0;
+    c->doc->risk_high = i >= 0 && strcmp(nxe_risk_words[i], "high") == 0;
 }
 
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <nxe/arena.h>
+#include <nxe/trust.h>
 
 #include "nxe_doc_int.h"
 
@@ -101,7 +102,11 @@ nxe_compare_docs(const nxe_doc_t *a, const nxe_doc_t *b)
         return "hash";
     }
 
-    if (!nxe_doc_units_eq(a, b)) {
+    /* a unit that no longer counts, or only now, is served otherwise */
+
+    if (!nxe_doc_units_eq(a, b)
+        || nxe_doc_wants_verified(a) != nxe_doc_wants_verified(b))
+    {
         return "unit";
     }
 

@@ -131,6 +131,34 @@ nxe_header_fold(char ch)
 
 
 int
+nxe_header_ours(nxe_str_t name)
+{
+    char    ch;
+    size_t  i;
+
+    static const char  prefix[] = "x-experiment-";
+
+    if (name.len < sizeof(prefix) - 1) {
+        return 0;
+    }
+
+    for (i = 0; i < sizeof(prefix) - 1; i++) {
+        ch = nxe_header_fold(name.data[i]);
+
+        if (ch >= 'A' && ch <= 'Z') {
+            ch = (char) (ch | 0x20);
+        }
+
+        if (ch != prefix[i]) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
 nxe_header_name_ok(nxe_str_t name)
 {
     char    ch;

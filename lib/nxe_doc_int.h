@@ -53,8 +53,6 @@ typedef struct {
     /* what only the checks need to know of the document */
     const cJSON        *tree;
     unsigned            salt_given:1;
-    unsigned            trust_client:1;
-    unsigned            risk_high:1;
 } nxe_doc_ctx_t;
 
 
@@ -188,6 +186,9 @@ void nxe_doc_unit(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out);
 void nxe_doc_source(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out);
+/* 1 if name is one of an nginx variable, without "$". */
+int nxe_variable_ok(nxe_str_t name);
+
 void nxe_doc_hash(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out);
 void nxe_doc_layer(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,

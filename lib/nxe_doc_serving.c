@@ -31,7 +31,7 @@ static cJSON *nxe_serving_number(uint32_t n);
 
 
 static const char *const  nxe_serving_keys[] = {
-    "name", "steps", "unit", "hash", "layer", "targeting", "segments",
+    "name", "risk", "steps", "unit", "hash", "layer", "targeting", "segments",
     "windows", "baseline", "variants"
 };
 
@@ -103,9 +103,6 @@ nxe_serving_copy(const cJSON *tree)
             return NULL;
         }
     }
-
-    cJSON_DeleteItemFromObjectCaseSensitive(nxe_tree_get(root, "unit"),
-                                            "trust");
 
     segment = nxe_tree_get(root, "segments");
 

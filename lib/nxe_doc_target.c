@@ -108,7 +108,7 @@ nxe_doc_targeting(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
             nxe_doc_target_value(c, &there, v, target);
         }
 
-        if (target->attribute.type >= NXE_SOURCE_JWT) {
+        if (target->attribute.type == NXE_SOURCE_MCP) {
             nxe_doc_unbuilt(c, "targeting.attribute");
         }
     }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <nxe/trust.h>
+
 #include "nxe_doc_int.h"
 
 
@@ -20,7 +22,6 @@ typedef struct {
 static const char *nxe_source_read(nxe_str_t s, nxe_source_t *source);
 static int nxe_source_token(nxe_str_t name);
 static int nxe_source_arg(nxe_str_t name);
-static int nxe_source_var(nxe_str_t name);
 static int nxe_source_pointer(nxe_str_t name);
 static int nxe_source_text(nxe_str_t name);
 static int nxe_source_empty(nxe_str_t name);
@@ -58,7 +59,7 @@ static const nxe_source_kind_t  nxe_source_kinds[] = {
     { "arg:", NXE_SOURCE_ARG, nxe_source_arg,
       "an argument name behind \"arg:\"" },
 
-    { "var:", NXE_SOURCE_VAR, nxe_source_var,
+    { "var:", NXE_SOURCE_VAR, nxe_variable_ok,
       "an nginx variable without \"$\" behind \"var:\"" },
 
     { "json:", NXE_SOURCE_JSON, nxe_source_pointer,
@@ -84,7 +85,7 @@ static const nxe_doc_key_t  nxe_unit_keys[] = {
                  NULL),
     { "sources", nxe_doc_unit_sources, NXE_KEY_REQUIRED|NXE_KEY_LIVE, 0,
       NULL },
-    { "trust", nxe_doc_unit_trust, 0, 0, NULL },
+    { "trust", nxe_doc_unit_trust, NXE_KEY_LIVE, 0, NULL },
     { NULL, NULL, 0, 0, NULL }
 };
 
@@ -189,8 +190,8 @@ nxe_source_arg(nxe_str_t name)
 }
 
 
-static int
-nxe_source_var(nxe_str_t name)
+int
+nxe_variable_ok(nxe_str_t name)
 {
     size_t  i;
     char    ch;
@@ -397,7 +398,7 @@ nxe_doc_unit_trust(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     (void) out;
 
     /* a word that is not one is one fault, not two */
-    c->trust_client = 1;
+    c->doc->trust_client = 1;
 
     (void) nxe_doc_one_of(c, at, value, nxe_trust_words);
 }
@@ -411,30 +412,24 @@ nxe_doc_unit_trust(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
 static void
 nxe_doc_unit_risk(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value)
 {
-    uint32_t           i;
-    nxe_at_t           here;
-    nxe_source_type_t  type;
+    int        client;
+    uint32_t   i;
+    nxe_at_t   here;
 
-    here = cJSON_IsObject(value) ? nxe_at_key(at, "trust") : *at;
+    for (i = 0, client = 0; i < c->doc->nsources; i++) {
+        client |= nxe_source_client(&c->doc->sources[i]);
 
-    for (i = 0; i < c->doc->nsources; i++) {
-        type = c->doc->sources[i].type;
-
-        if (type == NXE_SOURCE_JWT || type == NXE_SOURCE_AUTH
-            || type == NXE_SOURCE_MCP)
-        {
+        if (c->doc->sources[i].type == NXE_SOURCE_MCP) {
             nxe_doc_unbuilt(c, "unit.sources");
         }
+    }
 
-        if (c->risk_high && !c->trust_client && type != NXE_SOURCE_VAR
-            && type != NXE_SOURCE_MCP)
-        {
-            c->trust_client = 1;    /* said once */
+    if (client && nxe_doc_wants_verified(c->doc)) {
+        here = cJSON_IsObject(value) ? nxe_at_key(at, "trust") : *at;
 
-            nxe_doc_fault(c, &here, cJSON_IsObject(value) ? NULL : value,
-                          "\"trust\": \"client\" in unit: the risk is high, "
-                          "and a client could choose its variant");
-        }
+        nxe_doc_fault(c, &here, cJSON_IsObject(value) ? NULL : value,
+                      "\"trust\": \"client\" in unit: the risk is high, and "
+                      "a client could choose its variant");
     }
 }
 

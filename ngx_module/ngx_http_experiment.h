@@ -11,6 +11,7 @@
 #include <ngx_http.h>
 
 #include <nxe/assign.h>
+#include <nxe/credential.h>
 #include <nxe/dialect.h>
 #include <nxe/doc.h>
 #include <nxe/keys.h>
@@ -52,6 +53,7 @@ typedef struct {
     unsigned                         cpu;          /* a flag of the scan */
     unsigned                         uses_model:1;
     unsigned                         uses_upstream:1;
+    unsigned                         strips:1;     /* some location does */
 
     ngx_http_experiment_worker_t    *worker;
 } ngx_http_experiment_main_conf_t;
@@ -68,6 +70,8 @@ typedef struct {
     ngx_uint_t                       body;         /* 0: off */
     ngx_uint_t                       body_error;   /* 1: reject */
     size_t                           body_max_size;
+    nxe_trusted_t                   *trusted;
+    ngx_flag_t                       strip;
     ngx_uint_t                       no_upstream_logged;
 } ngx_http_experiment_loc_conf_t;
 
@@ -247,6 +251,7 @@ typedef struct {
     ngx_uint_t                       nentries;
     ngx_uint_t                       layer_excluded;
 
+    nxe_credentials_t               *credentials;  /* NULL: not asked for */
     ngx_http_experiment_targets_t   *targets;
     nxe_text_t                       text;
     nxe_str_t                        model;        /* that goes upstream */
@@ -258,6 +263,7 @@ typedef struct {
     ngx_int_t                        status;       /* of the handler */
 
     unsigned                         assigned:1;   /* entries are there */
+    unsigned                         accessed:1;   /* that phase is over */
     unsigned                         frozen:1;     /* the handler has run */
     unsigned                         readable:1;   /* json: may come yet */
     unsigned                         scanned:1;
@@ -294,6 +300,8 @@ char *ngx_http_experiment_set_step(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_experiment_set_dialect(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_experiment_set_upstream(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+char *ngx_http_experiment_set_trusted(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 
 /* ngx_http_experiment_registry.c */
@@ -384,9 +392,20 @@ ngx_uint_t ngx_http_experiment_sent(ngx_http_request_t *r);
 
 /* ngx_http_experiment_headers.c */
 
+/* NGX_OK: out with it; NGX_DECLINED: it stays; NGX_ERROR. */
+
+typedef ngx_int_t (*ngx_http_experiment_drop_pt)(ngx_http_request_t *r,
+    ngx_table_elt_t *h, const void *data);
+
+ngx_int_t ngx_http_experiment_drop(ngx_http_request_t *r,
+    ngx_http_experiment_drop_pt drop, const void *data);
 ngx_int_t ngx_http_experiment_request_headers(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_filter_init(ngx_conf_t *cf);
+
+/* ngx_http_experiment_strip.c */
+
+ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
 
 /* ngx_http_experiment_variables.c */
 

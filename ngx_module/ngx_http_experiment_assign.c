@@ -119,6 +119,10 @@ ngx_http_experiment_assign(ngx_http_request_t *r,
     r = r->main;
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
 
+    if (again) {
+        ctx->accessed = 1;
+    }
+
     if (ctx->frozen
         || (ctx->assigned && ctx->elcf == elcf
             && !(again && ngx_http_experiment_lacks(ctx))))
@@ -371,6 +375,10 @@ ngx_http_experiment_decide(ngx_http_experiment_ctx_t *ctx,
 
     h = e->handle;
 
+    if (unit != NULL && !nxe_assign_takes(h->doc, unit)) {
+        unit = NULL;
+    }
+
     if (unit != NULL) {
         e->unit = *unit;
         e->has_unit = 1;
@@ -551,6 +559,7 @@ ngx_http_experiment_request(ngx_http_experiment_ctx_t *ctx,
     req->attr = ngx_http_experiment_attr;
     req->ctx = ctx;
     req->scratch = ctx->snapshot->worker->scratch;
+    req->trusted = ctx->elcf->trusted;
     req->step.data = (char *) ctx->step.data;
     req->step.len = ctx->step.len;
     req->now = ctx->start.tv_sec;

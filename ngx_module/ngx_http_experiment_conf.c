@@ -352,3 +352,57 @@ ngx_http_experiment_set_upstream(ngx_conf_t *cf, ngx_command_t *cmd,
 
     return NGX_CONF_OK;
 }
+
+
+/* NAME ... | auth */
+
+char *
+ngx_http_experiment_set_trusted(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_experiment_loc_conf_t  *elcf = conf;
+
+    ngx_str_t      *value;
+    ngx_uint_t      i;
+    nxe_status_t    rc;
+    nxe_trusted_t  *trusted;
+
+    if (elcf->trusted != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    trusted = ngx_pcalloc(cf->pool, sizeof(nxe_trusted_t));
+    if (trusted == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    trusted->names = ngx_palloc(cf->pool,
+                                cf->args->nelts * sizeof(nxe_str_t));
+    if (trusted->names == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        rc = nxe_trusted_add(trusted, (nxe_str_t) { (char *) value[i].data,
+                                                    value[i].len });
+        if (rc == NXE_CONFLICT) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" occurs twice", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc != NXE_OK) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\", expected \"auth\" "
+                               "or the name of a variable", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    elcf->trusted = trusted;
+
+    return NGX_CONF_OK;
+}

@@ -30,8 +30,8 @@ static const ngx_http_experiment_slot_t  ngx_http_experiment_slots[] = {
 
 static ngx_int_t ngx_http_experiment_request_header(ngx_http_request_t *r,
     const nxe_header_t *edit, u_char *code);
-static ngx_int_t ngx_http_experiment_drop_request(ngx_http_request_t *r,
-    nxe_str_t lower);
+static ngx_int_t ngx_http_experiment_drop_name(ngx_http_request_t *r,
+    ngx_table_elt_t *h, const void *data);
 static ngx_int_t ngx_http_experiment_cut(ngx_http_request_t *r,
     ngx_list_part_t *prev, ngx_list_part_t *part, ngx_uint_t i);
 static ngx_int_t ngx_http_experiment_header_filter(ngx_http_request_t *r);
@@ -120,7 +120,10 @@ ngx_http_experiment_request_header(ngx_http_request_t *r,
 
     *code = NXE_CODE_APPLIED;
 
-    if (ngx_http_experiment_drop_request(r, edit->lower) != NGX_OK) {
+    if (ngx_http_experiment_drop(r, ngx_http_experiment_drop_name,
+                                 &edit->lower)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -146,39 +149,58 @@ ngx_http_experiment_request_header(ngx_http_request_t *r,
 }
 
 
+static ngx_int_t
+ngx_http_experiment_drop_name(ngx_http_request_t *r, ngx_table_elt_t *h,
+    const void *data)
+{
+    const nxe_str_t  *lower = data;
+
+    return h->key.len == lower->len
+           && ngx_memcmp(h->lowcase_key, lower->data, lower->len) == 0
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
 /*
- * Takes all headers of a name out of the list: proxy does not honour
- * hash = 0 on request headers.
+ * Takes request headers out of the list: proxy does not honour hash = 0 on
+ * them.
  */
 
-static ngx_int_t
-ngx_http_experiment_drop_request(ngx_http_request_t *r, nxe_str_t lower)
+ngx_int_t
+ngx_http_experiment_drop(ngx_http_request_t *r,
+    ngx_http_experiment_drop_pt drop, const void *data)
 {
+    ngx_int_t         rc;
     ngx_uint_t        i;
     ngx_list_part_t  *part, *prev;
-    ngx_table_elt_t  *h;
-
-again:
 
     prev = NULL;
 
     for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
-        h = part->elts;
+        i = 0;
 
-        for (i = 0; i < part->nelts; i++) {
+        while (i < part->nelts) {
+            rc = drop(r, (ngx_table_elt_t *) part->elts + i, data);
 
-            if (h[i].key.len == lower.len
-                && ngx_memcmp(h[i].lowcase_key, lower.data, lower.len) == 0)
-            {
-                if (ngx_http_experiment_cut(r, prev, part, i) != NGX_OK) {
-                    return NGX_ERROR;
-                }
-
-                goto again;
+            if (rc == NGX_DECLINED) {
+                i++;
+                continue;
             }
+
+            if (rc != NGX_OK
+                || ngx_http_experiment_cut(r, prev, part, i) != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            /* what came behind it is at i, or in a part of its own now */
         }
 
-        prev = part;
+        /* one that was left empty is in the list no more */
+
+        if (part->nelts != 0 || prev == NULL) {
+            prev = part;
+        }
     }
 
     return NGX_OK;

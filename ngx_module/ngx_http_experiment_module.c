@@ -8,6 +8,8 @@
 
 static ngx_int_t ngx_http_experiment_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_experiment_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_experiment_add_handlers(ngx_conf_t *cf,
+    ngx_http_experiment_main_conf_t *emcf);
 static ngx_int_t ngx_http_experiment_check_upstreams(ngx_conf_t *cf,
     ngx_http_experiment_main_conf_t *emcf);
 static ngx_uint_t ngx_http_experiment_uses(ngx_conf_t *cf, const char *name);
@@ -108,6 +110,20 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       offsetof(ngx_http_experiment_loc_conf_t, body_max_size),
       NULL },
 
+    { ngx_string("experiment_trusted"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_experiment_set_trusted,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_strip_headers"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, strip),
+      NULL },
+
       ngx_null_command
 };
 
@@ -153,9 +169,6 @@ ngx_http_experiment_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_experiment_postconfiguration(ngx_conf_t *cf)
 {
-    ngx_str_t                         name;
-    ngx_http_handler_pt              *h;
-    ngx_http_core_main_conf_t        *cmcf;
     ngx_http_experiment_main_conf_t  *emcf;
 
     emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
@@ -167,9 +180,25 @@ ngx_http_experiment_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (emcf->locations == 0) {
-        return NGX_OK;
+    if (emcf->locations != 0
+        && ngx_http_experiment_add_handlers(cf, emcf) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
+
+    /* also where nothing is bound, and before what edits the answer */
+
+    return emcf->strips ? ngx_http_experiment_strip_init(cf) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_add_handlers(ngx_conf_t *cf,
+    ngx_http_experiment_main_conf_t *emcf)
+{
+    ngx_str_t                   name;
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
 
     if (emcf->registry.data == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -375,6 +404,8 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
     elcf->body = NGX_CONF_UNSET_UINT;
     elcf->body_error = NGX_CONF_UNSET_UINT;
     elcf->body_max_size = NGX_CONF_UNSET_SIZE;
+    elcf->trusted = NGX_CONF_UNSET_PTR;
+    elcf->strip = NGX_CONF_UNSET;
 
     return elcf;
 }
@@ -405,11 +436,17 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->body_error, prev->body_error, 0);
     ngx_conf_merge_size_value(conf->body_max_size, prev->body_max_size,
                               8 * 1024 * 1024);
+    ngx_conf_merge_ptr_value(conf->trusted, prev->trusted, NULL);
+    ngx_conf_merge_value(conf->strip, prev->strip, 1);
+
+    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
 
     if (conf->bind != NGX_HTTP_EXPERIMENT_OFF) {
-        emcf = ngx_http_conf_get_module_main_conf(cf,
-                                                  ngx_http_experiment_module);
         conf->index = emcf->locations++;
+    }
+
+    if (conf->strip) {
+        emcf->strips = 1;
     }
 
     return NGX_CONF_OK;

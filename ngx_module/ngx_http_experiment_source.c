@@ -6,12 +6,17 @@
 #include "ngx_http_experiment.h"
 
 
+static nxe_status_t ngx_http_experiment_attr_header(
+    ngx_http_experiment_ctx_t *ctx, nxe_str_t name, nxe_str_t *value);
 static nxe_status_t ngx_http_experiment_attr_cookie(ngx_http_request_t *r,
     nxe_str_t name, nxe_str_t *value);
 static nxe_status_t ngx_http_experiment_attr_arg(ngx_http_request_t *r,
     nxe_str_t name, nxe_str_t *value);
-static nxe_status_t ngx_http_experiment_attr_var(ngx_http_request_t *r,
-    nxe_str_t name, nxe_str_t *value);
+static nxe_status_t ngx_http_experiment_attr_var(
+    ngx_http_experiment_ctx_t *ctx, const nxe_source_t *source,
+    nxe_str_t *value);
+static nxe_credentials_t *ngx_http_experiment_credentials(
+    ngx_http_experiment_ctx_t *ctx);
 static nxe_status_t ngx_http_experiment_attr_json(
     ngx_http_experiment_ctx_t *ctx, nxe_str_t pointer, nxe_str_t *value);
 static ngx_uint_t ngx_http_experiment_pairs(u_char *p, u_char *last,
@@ -84,9 +89,8 @@ nxe_status_t
 ngx_http_experiment_attr(void *data, const nxe_source_t *source,
     nxe_str_t *value)
 {
-    ngx_uint_t                  n;
     nxe_status_t                rc;
-    ngx_table_elt_t            *h;
+    nxe_credentials_t          *c;
     ngx_http_request_t         *r;
     ngx_http_experiment_ctx_t  *ctx;
 
@@ -96,15 +100,7 @@ ngx_http_experiment_attr(void *data, const nxe_source_t *source,
     switch (source->type) {
 
     case NXE_SOURCE_HEADER:
-        h = ngx_http_experiment_find_header(r, source->name, &n);
-
-        if (n != 1) {
-            return NXE_DECLINED;
-        }
-
-        value->data = (char *) h->value.data;
-        value->len = h->value.len;
-        rc = NXE_OK;
+        rc = ngx_http_experiment_attr_header(ctx, source->name, value);
         break;
 
     case NXE_SOURCE_COOKIE:
@@ -116,11 +112,23 @@ ngx_http_experiment_attr(void *data, const nxe_source_t *source,
         break;
 
     case NXE_SOURCE_VAR:
-        rc = ngx_http_experiment_attr_var(r, source->name, value);
+        rc = ngx_http_experiment_attr_var(ctx, source, value);
         break;
 
     case NXE_SOURCE_JSON:
         rc = ngx_http_experiment_attr_json(ctx, source->name, value);
+        break;
+
+    case NXE_SOURCE_JWT:
+        c = ngx_http_experiment_credentials(ctx);
+        rc = c != NULL ? nxe_credentials_claim(c, source->name, &ctx->mem,
+                                               value)
+                       : NXE_NOMEM;
+        break;
+
+    case NXE_SOURCE_AUTH:
+        c = ngx_http_experiment_credentials(ctx);
+        rc = c != NULL ? nxe_credentials_hash(c, value) : NXE_NOMEM;
         break;
 
     default:
@@ -132,6 +140,35 @@ ngx_http_experiment_attr(void *data, const nxe_source_t *source,
     }
 
     return rc;
+}
+
+
+/*
+ * What is stripped is not there, whenever it is asked for: the phase that
+ * takes it out may be still to come.
+ */
+
+static nxe_status_t
+ngx_http_experiment_attr_header(ngx_http_experiment_ctx_t *ctx,
+    nxe_str_t name, nxe_str_t *value)
+{
+    ngx_uint_t        n;
+    ngx_table_elt_t  *h;
+
+    if (ctx->elcf->strip && nxe_header_ours(name)) {
+        return NXE_DECLINED;
+    }
+
+    h = ngx_http_experiment_find_header(ctx->request, name, &n);
+
+    if (n != 1) {
+        return NXE_DECLINED;
+    }
+
+    value->data = (char *) h->value.data;
+    value->len = h->value.len;
+
+    return NXE_OK;
 }
 
 
@@ -213,37 +250,85 @@ ngx_http_experiment_pairs(u_char *p, u_char *last, u_char separator,
 }
 
 
+/*
+ * What an access-phase module verifies may not be there before that phase is
+ * over: then it is NXE_AGAIN, lest what the client says be taken for it.
+ */
+
 static nxe_status_t
-ngx_http_experiment_attr_var(ngx_http_request_t *r, nxe_str_t name,
-    nxe_str_t *value)
+ngx_http_experiment_attr_var(ngx_http_experiment_ctx_t *ctx,
+    const nxe_source_t *source, nxe_str_t *value)
 {
-    u_char                      lower[128];
+    u_char                      lower[NXE_UNIT_MAX];
     ngx_str_t                   var;
     ngx_uint_t                  key;
     ngx_http_variable_value_t  *vv;
 
-    if (name.len > sizeof(lower)) {
+    if (source->name.len > sizeof(lower)) {
         return NXE_DECLINED;
     }
 
     var.data = lower;
-    var.len = name.len;
-    key = ngx_hash_strlow(lower, (u_char *) name.data, name.len);
+    var.len = source->name.len;
+    key = ngx_hash_strlow(lower, (u_char *) source->name.data,
+                          source->name.len);
 
-    vv = ngx_http_get_variable(r, &var, key);
+    vv = ngx_http_get_variable(ctx->request, &var, key);
 
     if (vv == NULL) {
         return NXE_NOMEM;
     }
 
-    if (vv->not_found || !vv->valid) {
-        return NXE_DECLINED;
+    if (vv->not_found || !vv->valid || vv->len == 0) {
+
+        return !ctx->accessed
+               && nxe_source_verified(ctx->elcf->trusted, source)
+               ? NXE_AGAIN : NXE_DECLINED;
     }
 
     value->data = (char *) vv->data;
     value->len = vv->len;
 
     return NXE_OK;
+}
+
+
+/* Found once a request, for all experiments; NULL: no memory. */
+
+static nxe_credentials_t *
+ngx_http_experiment_credentials(ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_uint_t          i;
+    ngx_list_part_t    *part;
+    ngx_table_elt_t    *h;
+    nxe_credentials_t  *c;
+
+    if (ctx->credentials != NULL) {
+        return ctx->credentials;
+    }
+
+    c = ngx_pcalloc(ctx->request->pool, sizeof(nxe_credentials_t));
+    if (c == NULL) {
+        return NULL;
+    }
+
+    part = &ctx->request->headers_in.headers.part;
+
+    for ( /* void */ ; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            nxe_credentials_add(c,
+                                (nxe_str_t) { (char *) h[i].lowcase_key,
+                                              h[i].key.len },
+                                (nxe_str_t) { (char *) h[i].value.data,
+                                              h[i].value.len });
+        }
+    }
+
+    ctx->credentials = c;
+
+    return c;
 }
 
 

@@ -195,6 +195,78 @@ check($conf =~ s/ triage;/ triaeg;/r,
     qr/warn  experiment triaeg in .*\n.*next: triage\? correct it/s,
     'an experiment of nobody');
 
+
+# a high risk, and who verifies its unit
+
+$e->apply({ name => 'risky', risk => 'high', layer => 'risky',
+    unit => { sources => [ 'jwt:sub', 'var:user' ] }, variants => [
+    { name => 'control' },
+    { name => 'b', overrides => { default => { top_p => 0.1 } } } ] },
+    { name => 'known', risk => 'high', layer => 'known',
+    unit => { sources => [ 'jwt:sub' ], trust => 'client' }, variants => [
+    { name => 'control' },
+    { name => 'b', overrides => { default => { temperature => 0.1 } } } ] });
+$e->stage($_, 'ab') for qw(risky known);
+$e->file('snippets/auth.conf', "experiment_trusted auth;\n");
+$e->file('snippets/both.conf', "experiment_trusted \$user auth;\n");
+$e->file('sites/a.conf', "location /site { experiment risky known;\n"
+    . " include $dir/snippets/auth.conf; }\n");
+
+my $none = qr/FAIL  risky, risk high, has no unit in location/;
+my $some = qr/warn  risky, risk high, does not take all units in location/;
+my $at = qr!DIR/nginx\.conf:\d+!;
+
+for my $case (
+    [ 'experiment known;', undef, 'a document that says that it knows' ],
+    [ 'location /x { experiment risky; }',
+      qr/$none \/x, $at: jwt:sub, var:user not in experiment_trusted\n/,
+      'nobody' ],
+    [ 'location /x { experiment risky; }',
+      qr/\n {16}next: experiment_trusted there, where an access-phase /,
+      'what to do' ],
+    [ 'location ~ "^/v{1}" { experiment layer=risky; }',
+      qr/$none ~ \^\/v\{1\}, $at: /, 'by its layer' ],
+    [ 'location /x { experiment on; }', qr/$none \/x, /, 'by on' ],
+    [ 'location /x { experiment risky; experiment_trusted auth; }',
+      qr/$some \/x, $at: var:user not in /, 'auth alone' ],
+    [ 'location /x { experiment_trusted $USER; experiment risky; }',
+      qr/$some \/x, $at: jwt:sub not in /, 'a variable alone' ],
+    [ 'location /x { experiment risky; experiment_trusted auth user; }',
+      undef, 'both' ],
+    [ 'location /x { experiment risky; } experiment_trusted auth user;',
+      undef, 'inherited from what stands behind it' ],
+    [ 'experiment_trusted auth user;
+       location /x { experiment risky; experiment_trusted other; }',
+      qr/$none \/x, /, 'a list replaces the inherited one' ],
+    [ 'experiment risky; location /x { }
+       location /y { experiment off; location /y/z { experiment_step a; } }
+       location /v { }',
+      qr/$none \/x, $at and \d more: /, 'inherited, off where it says so' ],
+    [ 'location /x { location /x/y { experiment risky; } }',
+      qr/$none \/x\/y, /, 'a location in a location' ],
+    [ 'location /x { experiment risky; include %%DIR%%/snippets/both.conf; }',
+      undef, 'an included directive' ],
+    [ 'location /x { experiment risky; include snippets/both.conf; }
+       location /y { experiment risky; include snippets/*uth.conf; }',
+      qr/$some \/y, $at: var:user not/, 'a file that two locations include' ],
+    [ 'include %%DIR%%/sites/*.conf;',
+      qr!$some /site, DIR/sites/a\.conf:1: var:user not!,
+      'an included location' ])
+{
+    my ($text, $want, $name) = @$case;
+    my $said = doctor($conf =~ s/(listen 127\.0\.0\.1:%%PORT%%;)/$1 $text/r,
+                      '-q');
+
+    if (defined $want) {
+        like($said, $want, "high risk - $name");
+
+    } else {
+        unlike($said, qr/risk high/, "high risk - $name");
+    }
+}
+
+$e->stage($_, 'off') for qw(risky known);
+
 mkdir "$dir/elsewhere";
 check($conf =~ s/%%HTTP%%/plain()/er,
     qr/\A1 .*FAIL  experiment_registry is 'DIR\/elsewhere'/s,

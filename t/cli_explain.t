@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP ();
+use MIME::Base64 qw(encode_base64url);
 use Test::More;
 
 use Edge;
@@ -58,7 +59,7 @@ is($e->must('explain', 'tone', 'conv-1', '-o', 'json'),
     . '{"variant":"control","from":0,"to":0.1},'
     . '{"variant":"concise","from":0.5,"to":0.6}],"effective":{"default":'
     . '{"system":{"value":"You are a concise assistant.",'
-    . '"from":"concise"}}}}' . "\n", 'explain - json');
+    . '"from":"concise"}}},"found":null}' . "\n", 'explain - json');
 
 like($e->must('explain', 'tone', 'conv-2'), qr/\ncontrol, not_exposed\n\z/,
     'explain - not exposed');
@@ -142,6 +143,91 @@ is_deeply($j->{window}, [ { from => '2026-01-01T00:00:00Z',
 
 for my $bad ([ '--header', 'X' ], [ '--at', 'now' ], [ '-o', 'csv' ]) {
     my ($rc) = $e->expctl('explain', 'tone', 'conv-1', @$bad);
+    is($rc, 2, "refused: @$bad");
+}
+
+
+# explain: whose the unit is
+
+$e->apply(<<'EOD', <<'EOD');
+{"name":"trust","layer":"trust",
+ "unit":{"sources":["header:X-User","jwt:sub","var:user","auth:"]},
+ "variants":[{"name":"control"},
+  {"name":"b","headers":{"response":{"set":{"X-T":"b"}}}}]}
+EOD
+{"name":"risk","layer":"risk","risk":"high",
+ "unit":{"sources":["jwt:sub","auth:"]},
+ "variants":[{"name":"control"},
+  {"name":"b","headers":{"response":{"set":{"X-R":"b"}}}}]}
+EOD
+$e->stage($_, 'ab') for qw(trust risk);
+
+my $token = join '.', map { encode_base64url($_) } '{}', '{"sub":"alice"}',
+    'sig';
+my @jwt = ('--header', "Authorization: Bearer $token");
+my @user = ('--header', 'X-User: bob');
+my $secret = '2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b';
+
+# The lines of the unit and of the verdict.
+
+sub whose {
+    return join '|', grep { /^unit|^\w+, / } split /\n/,
+        $e->must('explain', @_);
+}
+
+for my $row (
+    [ [ 'trust', @jwt ], qr/^unit    alice from jwt:sub, which a client choo/,
+      'a claim' ],
+    [ [ 'trust', @jwt, '--trusted', 'auth' ],
+      qr/^unit    alice from jwt:sub, verified\|/, 'a claim, verified' ],
+    [ [ 'trust', @jwt, @user ],
+      qr/^unit    bob from header:X-User, which a client chooses\|/,
+      'the first source' ],
+    [ [ 'trust', @jwt, @user, '--trusted', 'auth' ],
+      qr/^unit    alice from jwt:sub, verified\|/, 'the verified source' ],
+    [ [ 'trust', @jwt, @user, '--var', 'user=carol', '--trusted', '$user' ],
+      qr/^unit    carol from var:user, verified\|/, 'a variable' ],
+    [ [ 'trust', '--header', 'authorization: basic secret' ],
+      qr/^unit    $secret from auth:, which a client chooses\|/,
+      'a credential' ],
+    [ [ 'trust', '--header', 'X-API-Key: secret', '--trusted', 'auth' ],
+      qr/^unit    $secret from auth:, verified\|/, 'an API key' ],
+    [ [ 'trust', 'dave' ], qr/^(?:control|b), assigned$/, 'a unit alone' ],
+    [ [ 'trust', 'dave', @user ],
+      qr/^unit    as given; the request has bob from header:X-User, which/,
+      'another unit than the request has' ],
+    [ [ 'trust', 'bob', @user ], qr/^unit    bob from header:X-User, which a/,
+      'the unit that the request has' ],
+    [ [ 'trust' ],
+      qr/^unit    none, no source of the document is there\|control, no_unit$/,
+      'no unit' ],
+    [ [ 'risk', @jwt ],
+      qr/ chooses: of no use, the risk is high\|control, no_unit$/,
+      'a high risk' ],
+    [ [ 'risk', @jwt, '--trusted', 'auth' ],
+      qr/^unit    alice from jwt:sub, verified\|(?:control|b), assigned$/,
+      'a high risk, verified' ],
+    [ [ 'risk', 'alice' ], qr/^(?:control|b), assigned$/,
+      'a high risk, a unit from nowhere' ],
+    [ [ 'risk', 'alice', @jwt ], qr/no use.*\|control, no_unit$/,
+      'a high risk, the unit that the request has' ])
+{
+    my ($args, $want, $name) = @$row;
+
+    like(whose(@$args), $want, "explain - $name");
+}
+
+$j = $json->decode($e->must('explain', 'risk', @jwt, '-o', 'json'));
+is_deeply([ @$j{qw(unit reason found)} ], [ 'alice', 'no_unit',
+    { unit => 'alice', unit_source => 0, source => 'jwt:sub',
+      verified => JSON::PP::false, taken => JSON::PP::false } ],
+    'explain - json, whose the unit is');
+$j = $json->decode($e->must('explain', 'risk', '-o', 'json'));
+is_deeply([ @$j{qw(unit reason bucket found)} ],
+    [ undef, 'no_unit', undef, undef ], 'explain - json, no unit');
+
+for my $bad ([ '--trusted', 'jwt:sub' ], [ '--trusted', '' ]) {
+    my ($rc) = $e->expctl('explain', 'trust', 'u', @$bad);
     is($rc, 2, "refused: @$bad");
 }
 

@@ -163,6 +163,41 @@ like($out, qr/\Afourth: created/, 'apply - stdin');
 ($rc, $out, $err) = expctl('apply');
 is($rc, 2, 'apply - without -f');
 
+# what clients can choose is warned of, and is no fault
+
+for my $row (
+    [ '"header:X-Id"', '"route": {"upstream": "u"}',
+      q{clients choose header:X-Id, and with it a route, by variant 'b'; if }
+      . q{that is meant, say "trust": "client" in unit}, 'a route' ],
+    [ '{"sources": ["var:u", "cookie:u"]}', '"tools": {"deny": ["x"]}',
+      q{clients choose cookie:u, and with it tools, by variant 'b'; if that }
+      . q{is meant, say "trust": "client" in unit}, 'tools' ],
+    [ '{"sources": ["cookie:u"], "trust": "client"}',
+      '"tools": {"deny": ["x"]}', undef, 'tools, acknowledged' ],
+    [ '"jwt:sub"', '"route": {"upstream": "u"}', undef,
+      'a source that nginx.conf may trust' ],
+    [ '"header:X-Id"', '"overrides": {"default": {"top_p": 1}}', undef,
+      'a parameter' ],
+    [ '{"sources": ["arg:a", "header:X-Id", "jwt:sub"], "trust": "client"}',
+      '"route": {"upstream": "u"}',
+      'arg:a, which clients choose, stands before jwt:sub; where they differ, '
+      . 'the one that nginx.conf trusts counts', 'the order of sources' ])
+{
+    my ($unit, $change, $want, $name) = @$row;
+    my $path = "$dir/warned.json";
+
+    spew($path, qq({"name": "warned", "unit": $unit, "variants": [)
+         . qq({"name": "control"}, {"name": "b", $change}]}));
+    ($rc, $out, $err) = expctl('apply', '-f', $path);
+    is($err, defined $want ? "expctl: $path: warning: $want\n" : '',
+        "apply - warned of $name");
+    is($rc, 0, "apply - $name, exit status");
+    like($out, qr/\Awarned: /, "apply - $name, applied");
+}
+
+($rc, $out, $err) = expctl('apply', '-q', '-f', "$dir/warned.json");
+is("$rc $err", '0 ', 'apply - quiet');
+
 mkdir "$dir/empty";
 ($rc, $out, $err) = expctl('apply', '-f', "$dir/empty");
 is($rc, 2, 'apply - empty folder');

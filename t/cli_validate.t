@@ -38,12 +38,14 @@ for my $path (@refused) {
 
 chdir "$docs/good" or die;
 
-is(join('|', run('validate tone.json help.json support-prompt.json')),
-    "0|tone.json: ok\nhelp.json: ok\nsupport-prompt.json: ok\n|",
-    'good documents');
+is(join('|', run('validate tone.json help.json support-prompt.json '
+                 . 'verified.json')),
+    "0|tone.json: ok\nhelp.json: ok\nsupport-prompt.json: ok\n"
+    . "verified.json: ok\n|", 'good documents');
 
 is(join('|', run('validate .')), "0|./help.json: ok\n"
-    . "./support-prompt.json: ok\n./tone.json: ok\n|", 'a folder');
+    . "./support-prompt.json: ok\n./tone.json: ok\n./verified.json: ok\n|",
+    'a folder');
 
 is(join('|', run('validate -', slurp('tone.json'))), "0|-: ok\n|", 'stdin');
 

@@ -14,6 +14,7 @@
 #include <nxe/base.h>
 #include <nxe/doc.h>
 #include <nxe/frac.h>
+#include <nxe/trust.h>
 
 NXE_BEGIN_DECLS
 
@@ -99,6 +100,7 @@ typedef struct {
     nxe_attr_pt         attr;
     void               *ctx;
     nxe_scratch_t      *scratch;        /* to match patterns in */
+    const nxe_trusted_t *trusted;       /* NULL: no source is verified */
     nxe_str_t           step;
     int64_t             now;            /* seconds since the epoch */
     unsigned            any_step:1;     /* count step, window and targeting */
@@ -109,11 +111,19 @@ typedef struct {
 typedef struct {
     nxe_str_t           value;
     uint32_t            source;         /* index in doc->sources */
+    unsigned            verified:1;     /* not the client's choice */
 } nxe_unit_t;
 
-/* The first source that yields a value: NXE_DECLINED if none does. */
+/*
+ * The first verified source that yields a value, wherever it stands: what a
+ * client says of itself counts only where nobody knows better.  Without one
+ * the first source that yields a value.  NXE_DECLINED if none does.
+ */
 nxe_status_t nxe_assign_unit(const nxe_doc_t *doc, const nxe_request_t *r,
     nxe_unit_t *unit);
+
+/* 1 if a document takes the unit: see nxe_doc_wants_verified(). */
+int nxe_assign_takes(const nxe_doc_t *doc, const nxe_unit_t *unit);
 
 /* The bucket of a unit: k, 0 to 2^32 - 1.  b = k / 2^32. */
 uint32_t nxe_assign_bucket(nxe_str_t salt, nxe_str_t unit);
@@ -133,8 +143,9 @@ typedef struct {
 } nxe_assignment_t;
 
 /*
- * Decides.  unit is NULL where no source yields one; position is the unit's
- * in doc->layer.  NXE_AGAIN: targeting needs the body.  NXE_NOMEM.
+ * Decides.  unit is NULL where no source yields one; one that the document
+ * does not take is as good as none.  position is the unit's in doc->layer.
+ * NXE_AGAIN: targeting needs the body.  NXE_NOMEM.
  */
 nxe_status_t nxe_assign(const nxe_doc_t *doc, const nxe_force_t *force,
     const nxe_range_t *ranges, const nxe_request_t *r, const nxe_unit_t *unit,

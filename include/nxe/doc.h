@@ -46,9 +46,9 @@ typedef enum {
     NXE_SOURCE_ARG,
     NXE_SOURCE_VAR,
     NXE_SOURCE_JSON,
-    NXE_SOURCE_JWT,         /* this and what follows: not evaluated yet */
+    NXE_SOURCE_JWT,
     NXE_SOURCE_AUTH,
-    NXE_SOURCE_MCP
+    NXE_SOURCE_MCP          /* not evaluated yet */
 } nxe_source_type_t;
 
 typedef struct {
@@ -184,6 +184,8 @@ typedef struct {
     nxe_source_t       *sources;
     uint32_t            nsources;
     nxe_str_t           salt;       /* "" hashes the unit alone */
+    unsigned            risk_high:1;
+    unsigned            trust_client:1;
 
     nxe_str_t           layer;
     nxe_frac_t          layer_from;
@@ -317,6 +319,12 @@ nxe_status_t nxe_effective_build(nxe_doc_t *doc, const nxe_mem_t *mem);
  * NULL if it may, else a static word for what is wrong.
  */
 const char *nxe_header_refused(nxe_str_t lower, int response);
+
+/*
+ * 1 if a header, its name in any case, is one that the edge alone may say:
+ * X-Experiment-*, also with "_" for "-".
+ */
+int nxe_header_ours(nxe_str_t name);
 
 /* RFC 9110 token; tab and 0x20-0x7E, at most 4 KB. */
 int nxe_header_name_ok(nxe_str_t name);

@@ -112,6 +112,10 @@ static const row_t  rows[] = {
       "'trust':'client'}," VS "}", NULL, NULL, NULL },
     { "{'name':'t','risk':'high','unit':'var:user'," VS "}", NULL, NULL,
       NULL },
+    { "{'name':'t','risk':'high','unit':{'sources':['jwt:sub','auth:']},"
+      VS "}", NULL, NULL, NULL },
+    { "{'name':'t','risk':'high','unit':{'sources':['jwt:sub','header:U']},"
+      VS "}", "/unit/trust", "\"trust\": \"client\"", NULL },
 
     /* hash */
     { K("'hash':'sha256'"), "/hash", "a hash, an object", NULL },
@@ -846,6 +850,20 @@ test_serving(void **state)
     assert_null(strstr(json.data, "allow_many"));
 
     cJSON_Delete(tree);
+
+    /* by these a worker knows which units count */
+
+    json.len = 0;
+    tree = parse("{'name':'t','risk':'high','unit':{'sources':['jwt:a'],"
+                 "'trust':'client'}," VS "}");
+    assert_int_equal(nxe_doc_serving(tree, &json, &bytes), NXE_OK);
+    nxe_buf_addc(&json, '\0');
+    assert_int_equal(serving(json.data, nxe_str(""), arena, &faults, &doc),
+                     NXE_OK);
+    assert_int_equal(doc->risk_high, 1);
+    assert_int_equal(doc->trust_client, 1);
+
+    cJSON_Delete(tree);
     nxe_buf_free(&json);
     nxe_buf_free(&bytes);
     nxe_arena_free(arena);
@@ -910,6 +928,14 @@ test_serving_hostile(void **state)
         nxe_arena_free(arena);
     }
 
+    /* what apply refuses, a worker refuses too */
+    arena = nxe_arena_new();
+    assert_int_equal(serving(K("'risk':'high'"), nxe_str(""), arena, &faults,
+                             &doc),
+                     NXE_INVALID);
+    assert_string_equal(faults.fault[0].pointer, "/unit");
+    nxe_arena_free(arena);
+
     /* a key that live traffic has no use for */
     arena = nxe_arena_new();
     assert_int_equal(serving(K("'owner':'ana'"), nxe_str(""), arena, &faults,
@@ -963,12 +989,16 @@ test_unbuilt(void **state)
 
     static const char  *docs[][2] = {
         { K("'hash':{'algorithm':'unleash'}"), "hash.algorithm" },
-        { UNIT("'jwt:sub'"), "unit.sources" },
+        { UNIT("'mcp:session'"), "unit.sources" },
+        { UNIT("'jwt:sub'"), NULL },
+        { UNIT("'auth:'"), NULL },
         { T("regex", "'a'"), NULL },
         { T("gt", "'1'"), NULL },
         { T("cidr", "'10.0.0.0/8'"), NULL },
-        { K("'targeting':[{'attribute':'auth:','op':'exists','value':true}]"),
-          "targeting.attribute" },
+        { K("'targeting':[{'attribute':'mcp:session','op':'exists',"
+            "'value':true}]"), "targeting.attribute" },
+        { K("'targeting':[{'attribute':'auth:','op':'exists','value':true},"
+            "{'attribute':'jwt:tenant','op':'eq','value':'a'}]"), NULL },
         { C("'mcp':{'server':'s'}"), "variants.mcp" },
         { C("'tools':{'deny':['x']}"), "variants.tools" },
         { C("'body':[{'op':'remove','path':'/a'}]"), NULL },
@@ -1024,6 +1054,9 @@ test_changes(void **state)
         { K("'segments':{'a':'arg:a'}"), K("'owner':'x'"), NULL },
         { K("'segments':{'a':'arg:a'}"),
           K("'segments':{'a':{'source':'arg:b','values':['x']}}"), NULL },
+        { K("'risk':'low'"), K("'risk':'medium'"), NULL },
+        { "{'name':'t','risk':'high','unit':{'sources':['var:v'],"
+          "'trust':'client'}," VS "}", UNIT("'var:v'"), NULL },
 
         /* what a unit gets */
         { K("'owner':'x'"), K("'hash':{'salt':'u'}"), "hash" },
@@ -1040,6 +1073,8 @@ test_changes(void **state)
         { UNIT("'header:X-A'"), UNIT("'header:X-B'"), "unit" },
         { UNIT("'header:X-A'"),
           UNIT("{'type':'user','sources':['header:X-A']}"), "unit" },
+        { UNIT("'var:v'"), "{'name':'t','risk':'high','unit':'var:v'," VS "}",
+          "unit" },
         { V(A "," B), V(B "," A), "variants" },
         { V(A "," B), V(A "," B ",{'name':'c'}"), "variants" },
         { V("{'name':'a','weight':0.6},{'name':'b','weight':0.4}"), V(A "," B),
@@ -1221,6 +1256,12 @@ test_headers(void **state)
             fail_msg("%s", allowed[i]);
         }
     }
+
+    assert_int_equal(nxe_header_ours(nxe_str("X_Experiment-A")), 1);
+    assert_int_equal(nxe_header_ours(nxe_str("x-experiment-")), 1);
+    assert_int_equal(nxe_header_ours(nxe_str("x-experiment")), 0);
+    assert_int_equal(nxe_header_ours(nxe_str("x-experimentsa")), 0);
+    assert_int_equal(nxe_header_ours(nxe_str("")), 0);
 
     assert_int_equal(nxe_header_name_ok(nxe_str("")), 0);
     assert_int_equal(nxe_header_name_ok(nxe_str("a\0b")), 0);
