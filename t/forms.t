@@ -122,8 +122,8 @@ my %refused = map { $_ => 'not_sent' } @params, 'header:X-Arm';
 
 sub chat {
     my ($size) = @_;
-    my $text = substr join(' ', map { "word-$_ \\u00e9 \xc3\xa9" }
-                                1 .. $size / 12 + 9), 0, $size;
+    my $some = join ' ', map { "word-$_ \\u00e9 \xc3\xa9" } 1 .. 9_999;
+    my $text = substr $some x ($size / length($some) + 1), 0, $size;
 
     # no character is cut in two
     $text =~ s/(?:\\[^\\]{0,5}|[\x80-\xff]+)\z//;
@@ -189,6 +189,7 @@ sub row {
                        'application/json');
 
         my $r = $send->($c, $uri, $in, @headers);
+        $c->close if $o{once};
         check("$text, $arm", $uri, $in, $arm, $r, \%head, %o);
         next if $o{once};
 
@@ -683,6 +684,7 @@ for my $path ('/limit', '/limit-other') {
             is($r && $r->{status}, $path eq '/limit' ? 413 : 200,
                "$text - status");
             is(scalar(() = $e->received), 0, "$text - nothing goes upstream");
+            $c->close;
 
             if ($arm ne 'off') {
                 my $line = $e->log_next;
@@ -691,7 +693,6 @@ for my $path ('/limit', '/limit-other') {
                           $arm eq 'b' ? \%refused : undef,
                           "$text - applied");
             }
-            $c->close;
         }
     }
 }
