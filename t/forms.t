@@ -56,6 +56,7 @@ my $e = Edge->new(vars => {
             proxy_pass http://up;
         }
         location /slow/ { proxy_request_buffering off; proxy_pass http://own; }
+        location /grpc/ { grpc_pass grpc://own; }
         location /limit/ { client_max_body_size 1k; proxy_pass http://up; }
         location /limit-other/ {
             client_max_body_size 1k;
@@ -638,6 +639,44 @@ for my $row (@streams) {
     $s->close;
     $c->close;
     $e->log_next unless $text eq 'off';
+}
+
+# gRPC goes both ways at once, whatever is bound.
+for my $type ('application/grpc', 'application/grpc+json') {
+    for my $arm ('b', 'control', 'off') {
+        my $text = "streams: $type, $arm";
+        my ($ask, $more) = ('{"model":"large"', ',"temperature":1}');
+        my $c = Edge::H2->new($e->port($arm eq 'off' ? 'PORT_H2_OFF'
+                                       : 'PORT_H2'));
+        my $id = $c->open('POST', '/grpc/chat/completions', 'x-id',
+                          $unit{$arm}, 'content-type', $type, 'te', 'trailers');
+        my $seen;
+
+        $c->data($id, $ask);
+        my $s = $e->accepted($own, 'Edge::H2');
+        1 while ($s->{streams}{1}{body} // '') ne $ask && $s->take;
+        is($s->{streams}{1}{body}, $ask, "$text - the first part goes on");
+
+        $s->headers(1, 0, ':status', 200, 'content-type', $type);
+        $s->data(1, 'first');
+        1 while ($c->{streams}{$id}{body} // '') ne 'first' && $c->take;
+        is($c->{streams}{$id}{body}, 'first', "$text - is answered meanwhile");
+
+        $c->data($id, $more, end => 1);
+        1 while !$s->{streams}{1}{done} && $s->take;
+        is($s->{streams}{1}{body}, "$ask$more", "$text - untouched");
+
+        $s->headers(1, 1, 'grpc-status', 0);
+        my $r = $c->answer($id);
+        is("$r->{status} $r->{body}", '200 first', "$text - to its end");
+        $_->close for $c, $s;
+
+        next if $arm eq 'off';
+        my $line = $e->log_next;
+        is($line->{body}, undef, "$text - not read");
+        is_deeply($line->{experiments}[0]{applied},
+                  $arm eq 'b' ? \%empty : undef, "$text - applied");
+    }
 }
 
 # And what one needs does not go on before it is whole.
