@@ -400,6 +400,7 @@ sub like_off {
             is($line->{body}, exists $o{body} ? $o{body}
                : $arm eq 'b' ? 'edited' : 'unchanged', "$text, $arm - body");
 
+            undef $TODO if $arm ne 'b';
             my $applied = $line->{experiments}[0]{applied};
             is_deeply($applied, $arm eq 'b' ? $o{applied} // \%all : undef,
                       "$text, $arm - applied")
