@@ -56,6 +56,23 @@ my $e = Edge->new(vars => {
             proxy_pass http://up;
         }
         location /slow/ { proxy_request_buffering off; proxy_pass http://own; }
+        location /reject/ {
+            experiment_body_error reject;
+            experiment_body_max_size 20k;
+            proxy_pass http://up;
+        }
+        location /reject-small/ {
+            client_body_buffer_size 1k;
+            experiment_body_error reject;
+            experiment_body_max_size 20k;
+            proxy_request_buffering off;
+            proxy_pass http://up;
+        }
+        location /pass/ {
+            client_body_buffer_size 1k;
+            experiment_body_max_size 20k;
+            proxy_pass http://up;
+        }
         location /grpc/ { grpc_pass grpc://own; }
         location /limit/ { client_max_body_size 1k; proxy_pass http://up; }
         location /limit-other/ {
@@ -735,6 +752,104 @@ for my $path ('/limit', '/limit-other') {
         }
     }
 }
+
+# What cannot be edited, in each form: refused, or passed on in every arm.
+
+my @faults = (
+    [ 'malformed', chat(300) =~ s/\}\z//r, 400 ],
+    [ 'malformed', chat(6_000) . 'x', 400 ],
+    [ 'duplicate', chat(3_000) =~ s/"model"/"model":"a","model"/r, 400 ],
+    [ 'root', '[' . chat(3_000) . ']', 400 ],
+    [ 'utf8', chat(3_000) =~ s/word-9/word-\xff/r, 400 ],
+    [ 'depth', chat(3_000) =~ s/"large"/'[' x 600 . ']' x 600/er, 400 ],
+    [ 'size', chat(25_000), 413 ],
+);
+
+my %form = (
+    'one packet' => \&at_once,
+    packets => in_packets(2_000),
+    chunked => in_chunks(250),
+    h2 => h2(),
+    'h2, length' => h2(length => 1, size => 900),
+    '100-continue' => sub {
+        my ($c, @request) = @_;
+        return at_once($c, @request, 'Expect', '100-continue');
+    },
+);
+
+for my $fault (@faults) {
+    my ($cause, $in, $status) = @$fault;
+
+    for my $form (sort keys %form) {
+        my $h2 = $form =~ /^h2/;
+
+        row("$cause, $form, passed on", '/pass', $in, $form{$form},
+            h2 => $h2, bypass => $cause);
+
+        for my $path ('/reject', '/reject-small') {
+            for my $arm ('b', 'control') {
+                refused("$cause, $form, $arm, '$path'", $h2, $path, $in,
+                        $form{$form}, $arm, $cause, $status);
+            }
+        }
+    }
+}
+
+
+sub refused {
+    my ($text, $h2, $path, $in, $send, $arm, $cause, $status) = @_;
+    my $uri = "$path/chat/completions";
+    my @headers = ('X-Id', $unit{$arm}, 'Content-Type', 'application/json');
+    my $c = ($h2 ? 'Edge::H2' : 'Edge::Client')
+        ->new($e->port($h2 ? 'PORT_H2' : 'PORT'));
+    my $r = $send->($c, $uri, $in, @headers);
+
+    is($r && $r->{status}, $status, "$text - status");
+    my $error = $r ? $r->json->{error} : {};
+    is("$error->{type} $error->{code}", "experiment_body $cause",
+       "$text - answer");
+    is(scalar(() = $e->received), 0, "$text - nothing goes upstream");
+
+    # Another one on the connection is served, where nginx kept it.
+    my $more = chat(40);
+    if ($h2) {
+        my $id = $c->open('POST', $uri, @headers);
+        $c->data($id, $more, end => 1);
+        $r = $c->answer($id);
+
+    } elsif (lc($r->header('Connection') // '') ne 'close') {
+        $c->send(Edge::Client->request('POST', $uri, $more, @headers));
+        $r = $c->response;
+
+    } else {
+        undef $r;
+    }
+    $c->close;
+
+    my $line = $e->log_next;
+    is("$line->{status} " . ($line->{body} // ''),
+       "$status rejected:$cause", "$text - logged");
+    is_deeply($line->{experiments}[0]{applied},
+              $arm eq 'b' ? \%refused : undef, "$text - applied");
+
+    if ($r) {
+        check("$text - another", $uri, $more, $arm, $r, {});
+
+    } else {
+        fail("$text - the connection is closed");
+    }
+}
+
+for my $arm ('out', 'off') {
+    my $in = chat(3_000) . 'x';
+    my $r = $e->post('/reject/chat/completions', $in, 'X-Id', $unit{$arm},
+                     port => $e->port($arm eq 'off' ? 'PORT_OFF' : 'PORT'));
+    is($r->{status}, 200, "not refused: $arm - served");
+    is(compared($e->received->{body}, $in), 'as it should be',
+       "not refused: $arm - untouched");
+    $e->log_next if $arm eq 'out';
+}
+
 
 # Too large for us alone: untouched in every arm.
 my $huge = chat(9_000_000);
