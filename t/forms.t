@@ -14,6 +14,7 @@ use Edge;
 
 my $json = JSON::PP->new->canonical;
 my $prompt = 'Be brief, but say it all. ' x 120;
+my $system = qq({"role":"system","content":"$prompt"});
 my $e = Edge->new(vars => {
 
     # behind both servers, with and without experiments
@@ -73,6 +74,11 @@ my $e = Edge->new(vars => {
             experiment_body_max_size 20k;
             proxy_pass http://up;
         }
+        location /grpc-json/ { grpc_pass grpc://127.0.0.1:%%PORT_OTHER%%; }
+        location /grpc-json-small/ {
+            client_body_buffer_size 1k;
+            grpc_pass grpc://127.0.0.1:%%PORT_OTHER%%;
+        }
         location /grpc/ { grpc_pass grpc://own; }
         location /limit/ { client_max_body_size 1k; proxy_pass http://up; }
         location /limit-other/ {
@@ -121,6 +127,12 @@ http {
         listen 127.0.0.1:%%PORT_H2_OFF%% http2;
         %%LOCATIONS%%
     }
+
+    # grpc_pass speaks HTTP/2 to this one, which holds it to its length.
+    server {
+        listen 127.0.0.1:%%PORT_OTHER%% http2;
+        location / { proxy_pass http://up; }
+    }
 }
 EOC
 
@@ -158,7 +170,7 @@ sub wanted {
         $in =~ s/"large"/"small"/;
         $in =~ s/"temperature":1,/"temperature":0.2,/;
         $in =~ s/"max_tokens": 9/"max_tokens": 400/;
-        $in =~ s/"messages":\[/"messages":[{"role":"system","content":"$prompt"},/;
+        $in =~ s/"messages":\[/$&$system,/;
     }
 
     return $in;
@@ -200,7 +212,8 @@ sub row {
     my %head;
 
     for my $arm ('b', 'control', 'off') {
-        my $port = ($o{h2} ? 'PORT_H2' : 'PORT') . ($arm eq 'off' ? '_OFF' : '');
+        my $port = ($o{h2} ? 'PORT_H2' : 'PORT')
+            . ($arm eq 'off' ? '_OFF' : '');
         my $class = $o{h2} ? 'Edge::H2' : 'Edge::Client';
         my $c = $class->new($e->port($port));
         my @headers = ('X-Id', $unit{$arm}, 'Content-Type',
@@ -693,6 +706,19 @@ for my $type ('application/grpc', 'application/grpc+json') {
         is($line->{body}, undef, "$text - not read");
         is_deeply($line->{experiments}[0]{applied},
                   $arm eq 'b' ? \%empty : undef, "$text - applied");
+    }
+}
+
+# JSON through grpc_pass is read and edited as elsewhere.
+for my $path ('/grpc-json', '/grpc-json-small') {
+    for my $size (60, 5_000, 70_000) {
+        my $in = chat($size);
+        my $text = "grpc_pass of JSON, $size bytes, '$path'";
+
+        row("$text, one packet", $path, $in, \&at_once);
+        row("$text, chunked", $path, $in, in_chunks(700));
+        row("$text, HTTP/2", $path, $in, h2(length => 1), h2 => 1);
+        row("$text, HTTP/2, no length", $path, $in, h2(), h2 => 1);
     }
 }
 

@@ -14,6 +14,7 @@ use Edge;
 
 my $json = JSON::PP->new->canonical;
 my $prompt = 'Be brief, but say it all. ' x 120;
+my $system = qq({"role":"system","content":"$prompt"});
 my $e = Edge->new(vars => {
     LOCATIONS => q{
         location /memory/ { proxy_pass http://pair; }
@@ -139,7 +140,7 @@ sub wanted {
         $in =~ s/"large"/"small"/;
         $in =~ s/"temperature":1,/"temperature":0.2,/;
         $in =~ s/"max_tokens": 9/"max_tokens": 400/;
-        $in =~ s/"messages":\[/"messages":[{"role":"system","content":"$prompt"},/;
+        $in =~ s/"messages":\[/$&$system,/;
     }
 
     return $in;
