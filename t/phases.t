@@ -153,6 +153,25 @@ my $e = Edge->new(vars => {
             proxy_set_header Content-Length "";
             proxy_pass http://up;
         }
+        location /set-body-small/ {
+            client_body_buffer_size 64;
+            proxy_set_body '{"fixed":1}';
+            proxy_pass http://up;
+        }
+        location /no-body-small/ {
+            client_body_buffer_size 64;
+            proxy_pass_request_body off;
+            proxy_set_header Connection "";
+            proxy_set_header Content-Length "";
+            proxy_pass http://up;
+        }
+        location /no-body-dead/ {
+            client_body_buffer_size 64;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            error_page 502 = @named;
+            proxy_pass http://dead;
+        }
         location /same-body/ {
             proxy_set_body $request_body;
             proxy_pass http://up;
@@ -397,7 +416,8 @@ sub like_off {
         is($line->{status}, $on->{r}{status}, "$text, $arm - status");
 
         is($line->{body}, exists $o{body} ? $o{body}
-           : $arm eq 'b' ? $o{dropped} ? 'not_sent' : 'edited' : 'unchanged',
+           : $o{dropped} ? 'not_sent'
+           : $arm eq 'b' ? 'edited' : 'unchanged',
            "$text, $arm - body");
 
         my $applied = $line->{experiments}[0]{applied};
@@ -567,15 +587,19 @@ like_off('no file', 'GET', '/try-nothing/x', undef, body => undef,
 my %dropped = ((map { $_ => 'not_sent' } @params), 'header:X-Arm' => 'applied',
                'response_header:X-Seen' => 'applied');
 
-my $set = like_off('proxy_set_body', 'POST', '/set-body/x', $in,
-                   dropped => 1, applied => \%dropped);
-is($set->{UP}[0]{body}, '{"fixed":1}', 'proxy_set_body - is sent');
+for my $uri ('/set-body/x', '/set-body-small/x', '/no-body/x',
+             '/no-body-small/x')
+{
+    my $off = like_off($uri, 'POST', $uri, $in, dropped => 1,
+                       applied => \%dropped);
+    is($off->{UP}[0]{body}, $uri =~ /set/ ? '{"fixed":1}' : '',
+       "$uri - what is sent");
+    is($off->{UP}[0]->header('Content-Length'), $uri =~ /set/ ? 11 : undef,
+       "$uri - its length");
+}
 
-$set = like_off('no body passed', 'POST', '/no-body/x', $in,
-                dropped => 1, applied => \%dropped);
-is($set->{UP}[0]{body}, '', 'no body passed - none is sent');
-is($set->{UP}[0]->header('Content-Length'), undef,
-   'no body passed - no length');
+# The last upstream counts, and it got the body.
+like_off('no body passed, then all', 'POST', '/no-body-dead/x', $in);
 
 like_off('POST to a file', 'POST', '/static/file.txt', $in,
          dropped => 1, applied => \%dropped);
@@ -584,7 +608,7 @@ like_off('POST to no file', 'POST', '/try-nothing/x', $in,
 
 # What nginx.conf says of the request wins, and the body stays edited.
 
-$set = asked('b', 'POST', '/same-body/x', $in)->{UP}[0];
+my $set = asked('b', 'POST', '/same-body/x', $in)->{UP}[0];
 is($set->{body}, wanted('b', $in), 'proxy_set_body $request_body - edited');
 is($set->header('Content-Length'), length $set->{body},
    'proxy_set_body $request_body - Content-Length');

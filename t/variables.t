@@ -125,6 +125,15 @@ http {
             proxy_set_header X-Late "[$experiment_variant_by_auth]";
             proxy_pass http://up;
         }
+        location /auth-early/ {
+            experiment by-auth;
+            auth_request /check;
+            auth_request_set $user $upstream_http_x_user;
+            set $early $experiment_variant_by_auth;
+            proxy_set_header X-Early "[$early]";
+            proxy_set_header X-Late "[$experiment_variant_by_auth]";
+            proxy_pass http://up;
+        }
 
         location /off/ {
             experiment off;
@@ -220,15 +229,22 @@ for my $arm ('b', 'control') {
     $e->log_next(5);
     $e->log_next(5, 'all.log');
 
-    # What auth_request has set is known to the handler.
-    ($r, $got) = post('/auth/x', $arm, 'X-Name', $unit{$arm}{auth});
-    is($got->header('X-Late'), "[$arm]", "$arm - auth_request_set: the unit");
-    is($got->header('X-Arm'), $arm eq 'b' ? 'b' : undef,
-       "$arm - auth_request_set: edited");
-    $e->received('AUTH');
-    is($e->log_next->{experiments}[0]{variant}, $arm,
-       "$arm - auth_request_set: logged");
-    $e->log_next(1, 'all.log');
+    # What auth_request has set is known to the handler, also where a
+    # variable was read before.
+    for my $uri ('/auth/x', '/auth-early/x') {
+        ($r, $got) = post($uri, $arm, 'X-Name', $unit{$arm}{auth});
+        is($got->header('X-Early'), '[control]',
+           "$uri, $arm - no unit before auth_request") if $uri =~ /early/;
+        is($got->header('X-Late'), "[$arm]", "$uri, $arm - the unit");
+        is($got->header('X-Arm'), $arm eq 'b' ? 'b' : undef,
+           "$uri, $arm - edited");
+        $e->received('AUTH');
+
+        my $entry = $e->log_next->{experiments}[0];
+        is("$entry->{variant} $entry->{reason}", "$arm assigned",
+           "$uri, $arm - logged");
+        $e->log_next(1, 'all.log');
+    }
 }
 
 # Without a body the variables that need it stay not found.
