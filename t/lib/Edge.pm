@@ -27,15 +27,17 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
 use File::Temp ();
+use IO::Select;
 use IO::Socket::INET;
 use JSON::PP ();
 use POSIX ();
 use Scalar::Util ();
-use Socket qw(SOL_SOCKET SO_REUSEADDR);
+use Socket qw(IPPROTO_TCP SOL_SOCKET SO_REUSEADDR TCP_NODELAY);
 use Test::More ();
 use Time::HiRes qw(time sleep);
 
 use Edge::Client;
+use Edge::H2;
 use Edge::Upstream;
 
 our $top = abs_path(dirname(__FILE__) . '/../..');
@@ -207,6 +209,32 @@ sub upstream {
     $self->{upstreams}{$name} = $u;
     push @{ $self->{procs} }, $u->{pid};
     return $u;
+}
+
+
+# An upstream that the test itself is: listens on %%PORT_NAME%%.
+
+sub origin {
+    my ($self, $name) = @_;
+    my $port = $self->port("PORT_$name");
+    my $s = $self->{ports}{"PORT_$name"};
+
+    listen $s, 511 or die "cannot listen on $port: $!\n";
+    return $s;
+}
+
+
+# The next connection to an origin, as an Edge::Client or an Edge::H2; undef
+# if none comes.
+
+sub accepted {
+    my ($self, $origin, $class, $seconds) = @_;
+
+    return undef unless IO::Select->new($origin)
+        ->can_read($seconds // $deadline);
+    my $s = $origin->accept or die "cannot accept: $!\n";
+    setsockopt $s, IPPROTO_TCP, TCP_NODELAY, 1;
+    return ($class // 'Edge::Client')->over($s);
 }
 
 

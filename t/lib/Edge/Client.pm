@@ -21,6 +21,15 @@ sub new {
     setsockopt $s, IPPROTO_TCP, TCP_NODELAY, 1;
     binmode $s;
 
+    return over($class, $s, %o);
+}
+
+
+# The same over a socket that is there, also one that was accepted.
+
+sub over {
+    my ($class, $s, %o) = @_;
+
     return bless { s => $s, in => '', timeout => $o{timeout} // 10 }, $class;
 }
 
@@ -75,6 +84,30 @@ sub fill {
 
     my $n = sysread $self->{s}, $self->{in}, 65536, length $self->{in};
     return $n // 0;
+}
+
+
+# Reads until $cond, given what has come and was not taken yet, is true; 0 if
+# the other end closed before.
+
+sub until {
+    my ($self, $cond) = @_;
+
+    until ($cond->($self->{in})) {
+        return 0 unless $self->fill;
+    }
+
+    return 1;
+}
+
+
+# 1 once the other end has closed.
+
+sub closed {
+    my ($self) = @_;
+
+    1 while $self->fill;
+    return 1;
 }
 
 

@@ -74,8 +74,9 @@ sub received {
     while (my $line = <$f>) {
         last unless $line =~ /\n\z/;
         $self->{at} += length $line;
-        my $r = $json->decode($line);
-        $r->{body} = decode_base64($r->{body});
+        my ($body, $rest) = split / /, $line, 2;
+        my $r = $json->decode($rest);
+        $r->{body} = decode_base64($body);
         push @requests, bless $r, 'Edge::Upstream::Request';
     }
 
@@ -312,10 +313,11 @@ sub note {
     my ($self, $req) = @_;
     my %r = %$req;
 
-    delete $r{left};
+    # JSON::PP takes a second for a megabyte: the body stands before it.
+    delete @r{qw(left body)};
     $r{time} = time;
-    $r{body} = encode_base64($req->{body}, '');
-    print { $self->{record} } $json->encode(\%r), "\n";
+    print { $self->{record} } encode_base64($req->{body}, ''), ' ',
+        $json->encode(\%r), "\n";
 }
 
 
