@@ -284,7 +284,9 @@ ngx_http_experiment_has_json(ngx_http_request_t *r,
 
     type = ngx_http_experiment_find_header(r, nxe_str("content-type"), &n);
 
-    if (n != 1 || !ngx_http_experiment_json_type(&type->value)) {
+    if (n != 1 || !ngx_http_experiment_json_type(&type->value)
+        || ngx_http_experiment_method_header(r))
+    {
         return 0;
     }
 
