@@ -139,7 +139,8 @@ $B/nginx-lua: | bench/get-lua
 	bench/get-lua $@
 
 # The module's own tests in an nginx that is itself built with sanitizers.
-MODULE_T = t/assign.t t/body.t t/conf.t t/forms.t t/headers.t t/live.t t/log.t \
+MODULE_T = t/assign.t t/body.t t/conf.t t/forms.t t/headers.t t/hostile.t \
+           t/live.t t/log.t \
            t/phases.t t/quit.t t/retry.t t/route.t t/source.t t/strip.t \
            t/target.t t/variables.t
 

@@ -377,7 +377,6 @@ nxe_status_t ngx_http_experiment_attr(void *data, const nxe_source_t *source,
     nxe_str_t *value);
 ngx_table_elt_t *ngx_http_experiment_find_header(ngx_http_request_t *r,
     nxe_str_t lower, ngx_uint_t *n);
-ngx_uint_t ngx_http_experiment_method_header(ngx_http_request_t *r);
 
 /* ngx_http_experiment_body.c */
 

@@ -12,6 +12,20 @@
 #define NGX_HTTP_EXPERIMENT_SEGS  32
 
 
+/* What the headers say of a body. */
+
+typedef struct {
+    ngx_table_elt_t            *type;
+    ngx_uint_t                  types;
+    ngx_uint_t                  methods;    /* that override POST */
+    ngx_uint_t                  encoded;
+} ngx_http_experiment_kind_t;
+
+#define ngx_http_experiment_named(h, lower)                                   \
+    ((h)->key.len == sizeof(lower) - 1                                        \
+     && ngx_memcmp((h)->lowcase_key, lower, sizeof(lower) - 1) == 0)
+
+
 static ngx_int_t ngx_http_experiment_begin(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t *read);
 static ngx_int_t ngx_http_experiment_wait(ngx_http_request_t *r,
@@ -24,6 +38,8 @@ static ngx_uint_t ngx_http_experiment_wants_body(
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t model);
 static ngx_uint_t ngx_http_experiment_has_json(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+static void ngx_http_experiment_kind(ngx_http_request_t *r,
+    ngx_http_experiment_kind_t *kind);
 static ngx_uint_t ngx_http_experiment_json_type(ngx_str_t *type);
 static ngx_int_t ngx_http_experiment_text(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
@@ -267,26 +283,18 @@ ngx_http_experiment_wants_body(ngx_http_experiment_ctx_t *ctx,
 
 
 /*
- * A POST of JSON that may be read.  What is too large or encoded is passed by
- * here, before a byte of it is read.
+ * A POST of JSON that may be read, and that nobody is to take for another
+ * method.  What is too large or encoded is passed by here, before a byte of it
+ * is read.
  */
 
 static ngx_uint_t
 ngx_http_experiment_has_json(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
-    ngx_uint_t        n;
-    ngx_table_elt_t  *type, *encoding;
+    ngx_http_experiment_kind_t  kind;
 
     if (r->method != NGX_HTTP_POST || r->headers_in.upgrade != NULL) {
-        return 0;
-    }
-
-    type = ngx_http_experiment_find_header(r, nxe_str("content-type"), &n);
-
-    if (n != 1 || !ngx_http_experiment_json_type(&type->value)
-        || ngx_http_experiment_method_header(r))
-    {
         return 0;
     }
 
@@ -299,16 +307,15 @@ ngx_http_experiment_has_json(ngx_http_request_t *r,
         return 0;
     }
 
-    encoding = ngx_http_experiment_find_header(r, nxe_str("content-encoding"),
-                                               &n);
+    ngx_http_experiment_kind(r, &kind);
 
-    if (n > 1
-        || (n == 1 && (encoding->value.len != sizeof("identity") - 1
-                       || ngx_strncasecmp(encoding->value.data,
-                                          (u_char *) "identity",
-                                          sizeof("identity") - 1)
-                          != 0)))
+    if (kind.types != 1 || kind.methods != 0
+        || !ngx_http_experiment_json_type(&kind.type->value))
     {
+        return 0;
+    }
+
+    if (kind.encoded) {
         ngx_http_experiment_bypass(ctx, "encoded");
         return 0;
     }
@@ -319,6 +326,49 @@ ngx_http_experiment_has_json(ngx_http_request_t *r,
     }
 
     return 1;
+}
+
+
+/* What the headers say of a body, in one walk. */
+
+static void
+ngx_http_experiment_kind(ngx_http_request_t *r,
+    ngx_http_experiment_kind_t *kind)
+{
+    ngx_uint_t        i, encodings;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    ngx_memzero(kind, sizeof(ngx_http_experiment_kind_t));
+    encodings = 0;
+
+    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (ngx_http_experiment_named(&h[i], "content-type")) {
+                kind->type = &h[i];
+                kind->types++;
+
+            } else if (ngx_http_experiment_named(&h[i], "content-encoding")) {
+                kind->encoded |= encodings++ != 0
+                                 || h[i].value.len != sizeof("identity") - 1
+                                 || ngx_strncasecmp(h[i].value.data,
+                                                    (u_char *) "identity",
+                                                    sizeof("identity") - 1)
+                                    != 0;
+
+            } else if (ngx_http_experiment_named(&h[i], "x-http-method")
+                       || ngx_http_experiment_named(&h[i],
+                                                    "x-method-override")
+                       || ngx_http_experiment_named(&h[i],
+                                                    "x-http-method-override"))
+            {
+                kind->methods++;
+            }
+        }
+    }
 }
 
 

@@ -85,29 +85,6 @@ ngx_http_experiment_find_header(ngx_http_request_t *r, nxe_str_t lower,
 }
 
 
-/* 1 if the client says that this POST is to be taken for something else. */
-
-ngx_uint_t
-ngx_http_experiment_method_header(ngx_http_request_t *r)
-{
-    ngx_uint_t  i, n;
-
-    static const char *const  names[] = {
-        "x-http-method-override", "x-http-method", "x-method-override"
-    };
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (ngx_http_experiment_find_header(r, nxe_str_of(names[i]), &n)
-            != NULL)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 nxe_status_t
 ngx_http_experiment_attr(void *data, const nxe_source_t *source,
     nxe_str_t *value)
