@@ -382,6 +382,13 @@ ngx_table_elt_t *ngx_http_experiment_find_header(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_experiment_handler(ngx_http_request_t *r);
 
+/* ngx_http_experiment_scan.c */
+
+ngx_int_t ngx_http_experiment_scan(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+void ngx_http_experiment_bypass(ngx_http_experiment_ctx_t *ctx,
+    const char *cause);
+
 /* ngx_http_experiment_edit.c */
 
 ngx_int_t ngx_http_experiment_edit(ngx_http_request_t *r,
