@@ -163,9 +163,10 @@ hammer() for 1 .. 5;
 
 SKIP: {
     skip 'a sanitizer keeps what was freed', 1 if $ENV{EDGE_STATIC};
-    is(private(), $before, 'pattern at its limit - memory is flat');
+    cmp_ok(private() - $before, '<=', 256,
+           'pattern at its limit - memory is flat');
 }
-$e->log_skip;
+$e->log_next(6 * 200);      # all of them, before the next one is asked for
 $e->get('/tgt', 'X-Id', 'u', 'X-A', 'a' x 255 . 'c');
 is($e->log_next->{experiments}[0]{reason}, 'not_targeted',
    'pattern at its limit - no match');

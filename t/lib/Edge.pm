@@ -742,7 +742,7 @@ sub log_next {
         my @all = $self->log_lines($name);
         @new = @all[ $$at .. $#all ];
         return @new >= $n;
-    }, 5);
+    });
 
     if (@new < $n) {
         die "waited for $n log lines, there are " . @new . "\n"
