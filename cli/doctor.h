@@ -66,8 +66,8 @@ void doctor_nginx(doctor_t *d);
 /* 1 if a word of an experiment directive stands for the experiment. */
 int doctor_binds(const char *word, const nxe_experiment_t *e);
 
-/* doctor_trust.c: units that a location does not take. */
-void doctor_trust(doctor_t *d);
+/* doctor_location.c: units that it does not take, bodies that it replaces. */
+void doctor_locations(doctor_t *d);
 
 /* doctor_log.c: the last line, log_format and access_log. */
 void doctor_log_look(doctor_t *d);

@@ -375,7 +375,7 @@ doctor_nginx(doctor_t *d)
     }
 
     check_bindings(d);
-    doctor_trust(d);
+    doctor_locations(d);
 
     for (i = 0; i < d->nexperiments; i++) {
         if (nxe_state_live(&d->experiments[i].state)) {

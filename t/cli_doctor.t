@@ -265,6 +265,33 @@ for my $case (
     }
 }
 
+
+# a location that sends another body than the one that is edited
+
+for my $case (
+    [ 'location /x { experiment known; proxy_set_body "{}"; }',
+      qr/warn  known edits bodies, and location \/x, $at sends another \(proxy_set_body\): its edits are logged as not_sent\n {16}next: take proxy_set_body out there, or experiment_body off/,
+      'proxy_set_body' ],
+    [ 'proxy_pass_request_body off; location /x { experiment known; }',
+      qr/location \/x, .* another \(proxy_pass_request_body off\)/,
+      'inherited' ],
+    [ 'location /x { experiment known; proxy_pass_request_body on; }', undef,
+      'on' ],
+    [ 'location /x { experiment triage; proxy_set_body "{}"; }', undef,
+      'an experiment that edits no body' ])
+{
+    my ($text, $want, $name) = @$case;
+    my $said = doctor($conf =~ s/(listen 127\.0\.0\.1:%%PORT%%;)/$1 $text/r,
+                      '-q');
+
+    if (defined $want) {
+        like($said, $want, "another body - $name");
+
+    } else {
+        unlike($said, qr/sends another/, "another body - $name");
+    }
+}
+
 $e->stage($_, 'off') for qw(risky known);
 
 mkdir "$dir/elsewhere";

@@ -1,6 +1,7 @@
 /*
- * doctor: locations that bind an experiment of high risk and do not say that
- * its unit is verified.
+ * doctor: locations that bind an experiment and keep it from working: its
+ * risk is high and they do not say that its unit is verified, or it edits
+ * bodies and they send another.
  */
 
 #include <fnmatch.h>
@@ -17,13 +18,16 @@
 typedef struct {
     const nginx_directive_t *bind;
     const nginx_directive_t *trusted;
+    const nginx_directive_t *set_body;
+    const nginx_directive_t *pass_body;
 } level_t;
 
 /* The locations of one kind: the first of them, and how many there are. */
 
 typedef struct {
     const nginx_directive_t *location;
-    const char              *sources;   /* that it does not take */
+    const char              *what;      /* sources that it does not take, or
+                                           what it sends */
     unsigned                 n;
 } found_t;
 
@@ -33,6 +37,7 @@ typedef struct {
     level_t                  level;
     found_t                  none;      /* takes no source */
     found_t                  some;      /* takes some of them */
+    found_t                  other;     /* sends another body */
 } walk_t;
 
 typedef void (*each_pt)(walk_t *w, const nginx_directive_t *t);
@@ -101,6 +106,12 @@ read_level(walk_t *w, const nginx_directive_t *t)
 
     } else if (strcmp(t->words[0], "experiment_trusted") == 0) {
         w->level.trusted = t;
+
+    } else if (strcmp(t->words[0], "proxy_set_body") == 0) {
+        w->level.set_body = t;
+
+    } else if (strcmp(t->words[0], "proxy_pass_request_body") == 0) {
+        w->level.pass_body = t;
     }
 }
 
@@ -124,16 +135,54 @@ bound(const walk_t *w)
 
 
 static void
-check_location(walk_t *w, const nginx_directive_t *location)
+add(found_t *found, const nginx_directive_t *location, const char *what)
+{
+    if (found->n++ == 0) {
+        found->location = location;
+        found->what = what;
+    }
+}
+
+
+static void
+check_body(walk_t *w, const nginx_directive_t *location)
+{
+    uint32_t                  i;
+    const nginx_directive_t  *pass;
+
+    for (i = 0; i < w->e->doc->nsteps; i++) {
+        if (w->e->doc->steps[i].body) {
+            break;
+        }
+    }
+
+    if (i == w->e->doc->nsteps) {
+        return;
+    }
+
+    pass = w->level.pass_body;
+
+    if (pass != NULL && pass->nwords == 2
+        && strcmp(pass->words[1], "off") == 0)
+    {
+        add(&w->other, location, "proxy_pass_request_body off");
+
+    } else if (w->level.set_body != NULL) {
+        add(&w->other, location, "proxy_set_body");
+    }
+}
+
+
+static void
+check_trust(walk_t *w, const nginx_directive_t *location)
 {
     uint32_t        i, taken;
     unsigned        word;
-    found_t        *found;
     const cli_t    *cli;
     const char     *sources, *source;
     nxe_trusted_t   trusted;
 
-    if (!bound(w)) {
+    if (!nxe_doc_wants_verified(w->e->doc)) {
         return;
     }
 
@@ -168,15 +217,8 @@ check_location(walk_t *w, const nginx_directive_t *location)
                                   : cli_format(cli, "%s, %s", sources, source);
     }
 
-    if (sources == NULL) {
-        return;
-    }
-
-    found = taken == 0 ? &w->none : &w->some;
-
-    if (found->n++ == 0) {
-        found->location = location;
-        found->sources = sources;
+    if (sources != NULL) {
+        add(taken == 0 ? &w->none : &w->some, location, sources);
     }
 }
 
@@ -199,8 +241,9 @@ walk_block(walk_t *w, const nginx_directive_t *t)
 
     in_block(w, t, NULL, read_level);
 
-    if (strcmp(t->words[0], "location") == 0) {
-        check_location(w, t);
+    if (strcmp(t->words[0], "location") == 0 && bound(w)) {
+        check_trust(w, t);
+        check_body(w, t);
     }
 
     in_block(w, t, NULL, walk_block);
@@ -209,17 +252,14 @@ walk_block(walk_t *w, const nginx_directive_t *t)
 }
 
 
-static void
-say(const walk_t *w, const found_t *found, doctor_level_t level,
-    const char *what)
+/* The first location of a kind, "/x, FILE:LINE and 2 more". */
+
+static const char *
+place(const walk_t *w, const found_t *found)
 {
     unsigned      i;
     const char   *name;
     const cli_t  *cli;
-
-    if (found->n == 0) {
-        return;
-    }
 
     cli = w->d->cli;
     name = "";
@@ -228,19 +268,28 @@ say(const walk_t *w, const found_t *found, doctor_level_t level,
         name = cli_format(cli, "%s %s", name, found->location->words[i]);
     }
 
-    doctor_add(w->d, "nginx", level, "experiment_trusted there, where an "
-               "access-phase module has verified it",
-               "%s, risk high, %s in location%s, %s:%u%s: %s not in "
-               "experiment_trusted", w->e->name.data, what, name,
-               found->location->file, found->location->line,
-               found->n == 1 ? "" : cli_format(cli, " and %u more",
-                                               found->n - 1),
-               found->sources);
+    return cli_format(cli, "location%s, %s:%u%s", name, found->location->file,
+                      found->location->line,
+                      found->n == 1 ? "" : cli_format(cli, " and %u more",
+                                                      found->n - 1));
+}
+
+
+static void
+say_trust(const walk_t *w, const found_t *found, doctor_level_t level,
+    const char *what)
+{
+    if (found->n != 0) {
+        doctor_add(w->d, "nginx", level, "experiment_trusted there, where an "
+                   "access-phase module has verified it",
+                   "%s, risk high, %s in %s: %s not in experiment_trusted",
+                   w->e->name.data, what, place(w, found), found->what);
+    }
 }
 
 
 void
-doctor_trust(doctor_t *d)
+doctor_locations(doctor_t *d)
 {
     size_t  i;
     walk_t  w;
@@ -250,15 +299,21 @@ doctor_trust(doctor_t *d)
         w.d = d;
         w.e = &d->experiments[i];
 
-        if (!nxe_state_live(&w.e->state)
-            || !nxe_doc_wants_verified(w.e->doc))
-        {
+        if (!nxe_state_live(&w.e->state)) {
             continue;
         }
 
         in_block(&w, NULL, d->nginx.first->file, walk_block);
 
-        say(&w, &w.none, DOCTOR_FAIL, "has no unit");
-        say(&w, &w.some, DOCTOR_WARN, "does not take all units");
+        say_trust(&w, &w.none, DOCTOR_FAIL, "has no unit");
+        say_trust(&w, &w.some, DOCTOR_WARN, "does not take all units");
+
+        if (w.other.n != 0) {
+            doctor_add(d, "nginx", DOCTOR_WARN, cli_format(d->cli,
+                       "take %s out there, or experiment_body off",
+                       w.other.what), "%s edits bodies, and %s sends "
+                       "another (%s): its edits are logged as not_sent",
+                       w.e->name.data, place(&w, &w.other), w.other.what);
+        }
     }
 }
