@@ -13,6 +13,7 @@ static nxe_status_t nxe_plan_set(nxe_places_t *p, const nxe_text_t *text,
 static nxe_status_t nxe_plan_mark(nxe_places_t *p, nxe_json_node_t *node,
     nxe_mark_e what, nxe_str_t bytes, const nxe_mem_t *mem,
     nxe_code_t *code);
+static int nxe_plan_taken(const nxe_json_node_t *node);
 static int nxe_plan_covered(const nxe_json_node_t *node);
 static int nxe_plan_marked(const nxe_json_node_t *node);
 static int nxe_plan_reachable(const nxe_json_node_t *node);
@@ -85,7 +86,7 @@ nxe_places_plan_op(nxe_places_t *p, const nxe_text_t *text,
     }
 
     if (node->type == NXE_JSON_NONE) {
-        *code = NXE_CODE_EQUAL;
+        *code = nxe_plan_taken(node) ? NXE_CODE_NOT_SENT : NXE_CODE_EQUAL;
         return NXE_OK;
     }
 
@@ -110,6 +111,11 @@ nxe_plan_set(nxe_places_t *p, const nxe_text_t *text, nxe_json_node_t *node,
         return nxe_plan_mark(p, node, NXE_MARK_SET, bytes, mem, code);
     }
 
+    if (nxe_plan_taken(node)) {
+        *code = NXE_CODE_NOT_SENT;
+        return NXE_OK;
+    }
+
     if (if_absent) {
         *code = NXE_CODE_KEPT;
         return NXE_OK;
@@ -121,7 +127,7 @@ nxe_plan_set(nxe_places_t *p, const nxe_text_t *text, nxe_json_node_t *node,
         return rc;
     }
 
-    if (same && !nxe_plan_covered(node)) {
+    if (same) {
         *code = NXE_CODE_EQUAL;
         return NXE_OK;
     }
@@ -130,15 +136,13 @@ nxe_plan_set(nxe_places_t *p, const nxe_text_t *text, nxe_json_node_t *node,
 }
 
 
-/* The first edit of a place, or of what it lies in, stands. */
-
 static nxe_status_t
 nxe_plan_mark(nxe_places_t *p, nxe_json_node_t *node, nxe_mark_e what,
     nxe_str_t bytes, const nxe_mem_t *mem, nxe_code_t *code)
 {
     nxe_mark_t  *mark;
 
-    if (nxe_plan_covered(node) || nxe_plan_marked(node->child)) {
+    if (nxe_plan_taken(node)) {
         *code = NXE_CODE_NOT_SENT;
         return NXE_OK;
     }
@@ -156,6 +160,15 @@ nxe_plan_mark(nxe_places_t *p, nxe_json_node_t *node, nxe_mark_e what,
     *code = NXE_CODE_APPLIED;
 
     return NXE_OK;
+}
+
+
+/* The first edit of a place, of what it lies in, or of what is in it stands. */
+
+static int
+nxe_plan_taken(const nxe_json_node_t *node)
+{
+    return nxe_plan_covered(node) || nxe_plan_marked(node->child);
 }
 
 
@@ -392,7 +405,7 @@ nxe_plan_blocks(nxe_places_t *p, const nxe_text_t *text,
         }
     }
 
-    if (n == 1 && same) {
+    if (n == 1 && same && !nxe_plan_taken(node)) {
         *code = NXE_CODE_EQUAL;
         return NXE_OK;
     }
