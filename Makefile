@@ -98,7 +98,7 @@ $B/libnxe-fuzz.a: $(LIB_SRC:lib/%.c=$B/obj/fuzz/%.o)
 	rm -f $@
 	ar rcs $@ $^
 
-$B/fuzz/%: t/fuzz/%.c $B/libnxe-fuzz.a
+$B/fuzz/%: t/fuzz/%.c $(wildcard t/fuzz/*.h) $B/libnxe-fuzz.a
 	@mkdir -p $(@D)
 	clang $(NXE_CFLAGS) -Wno-conversion -fsanitize=fuzzer $(SAN) -O1 -g \
 	    -o $@ $< $B/libnxe-fuzz.a $(LIBS) $(CLI_LIBS)
