@@ -84,6 +84,12 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* a write event came first: what waited has nothing to wait for */
+
+    if (ctx->wait.posted) {
+        ngx_delete_posted_event(&ctx->wait);
+    }
+
     ctx->frozen = 1;
 
     if (!read) {
