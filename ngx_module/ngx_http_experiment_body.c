@@ -74,6 +74,12 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
         return rc != NGX_ABORT ? rc : ngx_http_experiment_reject(r, ctx);
     }
 
+    /* another event came first: what waited must not run the phases again */
+
+    if (ctx->wait.posted) {
+        ngx_delete_posted_event(&ctx->wait);
+    }
+
     rc = ngx_http_experiment_begin(r, ctx, &read);
 
     if (rc == NGX_AGAIN) {
@@ -82,12 +88,6 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
 
     if (rc != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    /* a write event came first: what waited has nothing to wait for */
-
-    if (ctx->wait.posted) {
-        ngx_delete_posted_event(&ctx->wait);
     }
 
     ctx->frozen = 1;
@@ -161,9 +161,7 @@ ngx_http_experiment_wait(ngx_http_request_t *r,
     ctx->wait.data = r;
     ctx->wait.log = r->connection->log;
 
-    if (!ctx->wait.posted) {
-        ngx_post_event(&ctx->wait, &ngx_posted_next_events);
-    }
+    ngx_post_event(&ctx->wait, &ngx_posted_next_events);
 
     return NGX_AGAIN;
 }
