@@ -1,7 +1,9 @@
 /*
- * The scan.  The first byte chooses the cuts.  Whatever the cuts, the answer
- * is the same; what it passes cJSON parses too; a walk over what it passed
- * visits the same values.
+ * The scan.  The first byte chooses the cuts, the second what stands around
+ * the text: nothing, or enough of a string or of numbers that the wide kernels
+ * meet it at any place of their blocks.  Whatever the cuts and the kernel, the
+ * answer is the same; what it passes cJSON parses too, and finds the same
+ * members twice; a walk over what it passed visits the same values.
  */
 
 #include <assert.h>
@@ -11,9 +13,11 @@
 #include <cjson/cJSON.h>
 
 #include <nxe/arena.h>
+#include <nxe/buf.h>
 #include <nxe/json.h>
 
 #define TARGETS  5
+#define HEAD     2
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,7 +46,8 @@ static void
 scan(const nxe_text_t *text, const nxe_mem_t *mem, unsigned flags,
     nxe_json_node_t *root, nxe_json_node_t **nodes, nxe_json_result_t *r)
 {
-    int  i;
+    int                i;
+    nxe_json_result_t  plain;
 
     memset(root, 0, sizeof(*root));
     root->index = NXE_JSON_NO_INDEX;
@@ -56,7 +61,18 @@ scan(const nxe_text_t *text, const nxe_mem_t *mem, unsigned flags,
         }
     }
 
+    /* who does not ask for members that occur twice gets the same answer */
+
+    (void) nxe_json_scan(text, NULL, flags, &plain);
     (void) nxe_json_scan_members(text, root, flags, mem, r);
+
+    if (r->cause != NXE_JSON_DUPLICATE) {
+        assert(plain.cause == r->cause && plain.offset == r->offset);
+        assert(plain.expected == r->expected);
+
+    } else {
+        assert(plain.cause == NXE_JSON_OK);
+    }
 }
 
 
@@ -129,6 +145,32 @@ walk(nxe_str_t s, const cJSON *item)
 }
 
 
+/* 1 if an object has a name twice, at any depth. */
+
+static int
+twice(const cJSON *item)
+{
+    const cJSON  *a, *b;
+
+    for (a = item->child; a != NULL; a = a->next) {
+
+        for (b = cJSON_IsObject(item) ? a->next : NULL; b != NULL;
+             b = b->next)
+        {
+            if (strcmp(a->string, b->string) == 0) {
+                return 1;
+            }
+        }
+
+        if (twice(a)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
  * What RFC 8259 allows and cJSON 1.7.15 does not: lone surrogates, U+0000,
  * numbers of more than 63 bytes.
@@ -160,6 +202,49 @@ beyond_cjson(nxe_str_t s)
 }
 
 
+/* The text of an input; how much stands in front of it is any number of bytes
+   up to two blocks. */
+
+static void
+surround(uint8_t how, nxe_str_t s, nxe_buf_t *b)
+{
+    int  i, n;
+
+    static const struct {
+        const char  *open;
+        const char  *fill;
+        const char  *between;
+        const char  *rest;
+        const char  *close;
+    } kinds[] = {
+        { "", "", "", "", "" },
+        { "{\"a\":\"", "x", "", "y", "\"}" },
+        { "[[", "1", ",", ",2", "]]" },
+        { "{\"", "k", "", "", "\":{\"a\":1}}" },
+        { "{\"a\":\"", "\xc3\xa9", "", "\xe2\x82\xac", "\"}" },
+        { "[", " ", "", "\n", "]" },
+        { "{\"a\":[", "0.5,", "", ",-1e2", "]}" },
+        { "{\"a\":\"", "\\n", "", "\\u20ac", "\"}" },
+    };
+
+    (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].open));
+
+    for (i = 0, n = how / 8 * 4 + how % 4; i < n; i++) {
+        (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].fill));
+    }
+
+    (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].between));
+    (void) nxe_buf_add(b, s);
+
+    for (i = 0; i < 70 && how % 8 != 0; i++) {
+        (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].rest));
+    }
+
+    (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].close));
+    assert(b->status == NXE_OK);
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -167,19 +252,24 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char               *copy;
     cJSON              *tree;
     size_t              n, at, len, step;
+    nxe_buf_t           whole;
     nxe_str_t           s, *segs;
     nxe_text_t          one, cut;
     nxe_arena_t        *arena;
     nxe_json_node_t     root, root2, *nodes[TARGETS], *nodes2[TARGETS];
     nxe_json_result_t   r, r2;
 
-    if (size == 0) {
+    if (size < HEAD) {
         return 0;
     }
 
-    s.data = (const char *) data + 1;
-    s.len = size - 1;
-    step = data[0] % 16;
+    s.data = (const char *) data + HEAD;
+    s.len = size - HEAD;
+    step = data[0] % 128;
+
+    nxe_buf_init(&whole, SIZE_MAX);
+    surround(data[1], s, &whole);
+    s = nxe_buf_str(&whole);
 
     arena = nxe_arena_new();
     segs = malloc((2 * s.len + 2) * sizeof(nxe_str_t));
@@ -194,7 +284,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
        memory of its own */
 
     for (at = 0, n = 0; at < s.len; at += len) {
-        len = step != 0 ? step : (size_t) (data[at] % 7);
+        len = step != 0 ? step : (size_t) ((unsigned char) s.data[at] % 7);
         len = len > s.len - at ? s.len - at : len;
 
         if (len == 0) {
@@ -233,6 +323,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (r.cause == NXE_JSON_OK && !beyond_cjson(s)) {
         tree = cJSON_ParseWithLength(s.data, s.len);
         assert(tree != NULL);
+        assert(r.ambiguous == (unsigned) twice(tree));
 
         s.data += root.value.start;
         s.len = root.value.end - root.value.start;
@@ -245,6 +336,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     free(segs);
+    nxe_buf_free(&whole);
     nxe_arena_free(arena);
 
     return 0;

@@ -552,6 +552,10 @@ static const op_row_t  op_rows[] = {
     { "{\"a\":{\"b\":1}}", { "=/a 3", "=/a/b 2", "-/a" }, "ann",
       "{\"a\":3}", "also the outer one" },
     { "{\"a\":{\"b\":1}}", { "-/a", "-/a/b" }, "an", "{}", "removals" },
+    { "{\"a\":{\"b\":1}}", { "=/a/b 2", "=/a {\"b\":1}" }, "an",
+      "{\"a\":{\"b\":2}}", "what was equal before an edit in it" },
+    { "{}", { "=/a {\"b\":1}", "-/a/b" }, "an", "{\"a\":{\"b\":1}}",
+      "what was not there before an edit around it" },
 };
 
 
