@@ -20,7 +20,8 @@ plan skip_all => 'no wrk' unless `which wrk`;
 
 my $requests = $ENV{EDGE_MEMORY_REQUESTS} // 100_000;
 my $changes = $ENV{EDGE_MEMORY_CHANGES} // 40;
-my ($rounds, $seconds, $kinds) = (4, 1, 10);
+my ($rounds, $kinds) = (4, 10);
+my $seconds = $requests > 1_000_000 ? 10 : 1;
 my $seed = 0;
 
 my $up = Edge->new;
