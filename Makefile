@@ -3,6 +3,11 @@
 # make demo       a private nginx, traffic, and the table that comes of it
 # make bench      what the module costs against plain proxy_pass and Lua
 #
+# make check-matrix   the tests that use nginx, with Debian 13's nginx
+# make asan           the same in an nginx with ASan and UBSan
+# make valgrind       unit tests, then the same under valgrind (long)
+# make fuzz           each fuzzer for FUZZ_SECONDS
+#
 # NGX_SRC=DIR builds the module against an nginx source tree; else against
 # the headers of Debian's nginx-dev, which is unpacked, not installed.
 
@@ -35,14 +40,15 @@ LIB_OBJ  = $(LIB_SRC:lib/%.c=$B/obj/lib/%.o)
 CLI_OBJ  = $(CLI_SRC:cli/%.c=$B/obj/cli/%.o)
 SAN_OBJ  = $(LIB_SRC:lib/%.c=$B/obj/san/%.o)
 UNIT_BIN = $(UNIT_SRC:t/unit/%.c=$B/unit/%)
+BARE_BIN = $(UNIT_SRC:t/unit/%.c=$B/unit-bare/%)
 FUZZ_BIN = $(FUZZ_SRC:t/fuzz/%.c=$B/fuzz/%)
 
 MODULE   = $B/ngx_http_experiment_module.so
 NGX_DEB  = $B/nginx-debian
 NGX_BIN  = $(NGX_DEB)/usr/sbin/nginx
 
-.PHONY: all module expctl check unit asan fuzz bench bench-micro demo lint \
-        install clean deps tests
+.PHONY: all module expctl check check-matrix unit asan valgrind valgrind-unit \
+        fuzz bench bench-micro demo lint install clean deps tests
 
 all: module expctl
 
@@ -138,16 +144,43 @@ $B/bench-%: bench/%.c
 $B/nginx-lua: | bench/get-lua
 	bench/get-lua $@
 
-# The module's own tests in an nginx that is itself built with sanitizers.
-MODULE_T = t/assign.t t/body.t t/conf.t t/forms.t t/headers.t t/hostile.t \
-           t/live.t t/log.t \
-           t/phases.t t/quit.t t/retry.t t/route.t t/source.t t/strip.t \
-           t/target.t t/variables.t
+# Every test file that starts nginx: none is named here, none is forgotten.
+NGINX_T = $(shell grep -l '^use Edge;' t/*.t)
 
-asan: all
-	t/tools/asan-nginx $B
-	ASAN_OPTIONS=detect_leaks=0 EDGE_STATIC=1 NGINX_BIN=$(CURDIR)/$B/nginx-asan/src/objs/nginx \
-	    $(PROVE) -j2 $(MODULE_T)
+# Another Debian's nginx, unpacked and built against below build/MATRIX.  It is
+# fetched anew where it does not run: its loader is an absolute path.
+MATRIX ?= trixie
+M        = $B/$(MATRIX)
+
+check-matrix: deps
+	$(MAKE) all
+	@mkdir -p $M
+	$M/nginx-debian/usr/sbin/nginx -v \
+	    || t/tools/get-nginx $M/nginx-debian $(MATRIX)
+	$(MAKE) B=$M NGX_SRC= module
+	ln -sfn ../expctl $M/expctl
+	EDGE_BUILD=$(CURDIR)/$M $(PROVE) -j2 --timer $(NGINX_T) t/build.t
+
+asan: deps
+	$(MAKE) all
+	t/tools/debug-nginx $B asan
+	EDGE_STATIC=1 NGINX_BIN=$(CURDIR)/$B/asan-nginx/objs/nginx \
+	    $(PROVE) -j2 --timer $(NGINX_T)
+
+$B/unit-bare/%: t/unit/%.c $(wildcard t/unit/*.h) $B/libnxe.a
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) -Wno-conversion -O1 -g -o $@ $< \
+	    $B/libnxe.a $(LIBS) $(CLI_LIBS) -lcmocka
+
+valgrind-unit: $(BARE_BIN)
+	EDGE_VALGRIND=1 $(PROVE) --timer t/unit.t
+
+valgrind: deps
+	$(MAKE) all valgrind-unit
+	t/tools/debug-nginx $B valgrind
+	EDGE_VALGRIND=1 EDGE_STATIC=1 NXE_CPU=portable \
+	    NGINX_BIN=$(CURDIR)/$B/valgrind-nginx/objs/nginx \
+	    $(PROVE) -j2 --timer $(NGINX_T)
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \

@@ -553,6 +553,9 @@ nxe_serving_get(nxe_serving_t *s, MDB_dbi dbi, nxe_str_t key,
 static nxe_status_t
 nxe_serving_mdb(int rc, const char *what, nxe_error_t *err)
 {
-    return nxe_fail(err, rc == ENOMEM ? NXE_NOMEM : NXE_INVALID, "\"%s\": %s",
-                    what, mdb_strerror(rc));
+    /* LMDB's own codes are negative; ENOENT: swept since it was hashed */
+
+    return nxe_fail(err, rc == ENOMEM ? NXE_NOMEM
+                         : rc > 0 ? NXE_IO : NXE_INVALID,
+                    "\"%s\": %s", what, mdb_strerror(rc));
 }

@@ -18,7 +18,8 @@ package Edge;
 #
 # NGINX_BIN and EDGE_BUILD name another nginx and another build folder,
 # EDGE_STATIC=1 says that this nginx has the module inside, EDGE_KEEP=1 keeps
-# the folder.
+# the folder, EDGE_VALGRIND=1 runs nginx under valgrind.  NXE_CPU is passed on
+# to the workers.
 
 use strict;
 use warnings;
@@ -42,7 +43,7 @@ use Edge::Upstream;
 
 our $top = abs_path(dirname(__FILE__) . '/../..');
 our $build = $ENV{EDGE_BUILD} // "$top/build";
-our $deadline = $ENV{EDGE_DEADLINE} // 20;
+our $deadline = $ENV{EDGE_DEADLINE} // ($ENV{EDGE_VALGRIND} ? 120 : 20);
 
 my $json = JSON::PP->new->canonical->utf8;
 my %alive;
@@ -400,6 +401,7 @@ sub fill {
     my $d = $self->{dir};
     my $user = $> == 0 ? "user $self->{user} $self->{group};" : '';
     my $workers = $self->{workers};
+    my $cpu = defined $ENV{NXE_CPU} ? 'env NXE_CPU;' : '';
 
     my %vars = (
         DIR => $d, REGISTRY => $self->registry, MODULE => module(),
@@ -407,6 +409,7 @@ sub fill {
 
         BARE => qq{
             $user
+            $cpu
             daemon off;
             worker_processes $workers;
             pid "$d/nginx.pid";
@@ -479,9 +482,22 @@ sub conf {
 sub command {
     my ($self, @more) = @_;
 
-    return (nginx_bin(), '-p', $self->{dir}, '-c',
+    return ($self->valgrind, nginx_bin(), '-p', $self->{dir}, '-c',
             $self->{conf_path} // "$self->{dir}/nginx.conf",
             '-e', "$self->{dir}/error.log", @more);
+}
+
+
+# With --quiet its log is empty unless there is something to report.
+
+sub valgrind {
+    my ($self) = @_;
+
+    return unless $ENV{EDGE_VALGRIND};
+    return ('valgrind', '--quiet', "--log-file=$self->{dir}/valgrind.%p",
+            '--leak-check=full', '--show-leak-kinds=definite',
+            '--errors-for-leak-kinds=definite',
+            "--suppressions=$top/t/tools/nginx.supp");
 }
 
 
@@ -581,10 +597,14 @@ sub listens {
 
 sub workers {
     my ($self) = @_;
-    my @pids;
+    my (@pids, %cache);
+
+    # Valgrind keeps the title that nginx gives a process to itself.
+    %cache = map { $_ => 1 } $self->error_log =~
+        /start cache \w+ process (\d+)/g if $ENV{EDGE_VALGRIND};
 
     opendir my $d, '/proc' or die "no /proc: $!\n";
-    for my $pid (grep { /^\d+$/ } readdir $d) {
+    for my $pid (grep { /^\d+$/ && !$cache{$_} } readdir $d) {
         my $stat = $self->read_file("/proc/$pid/stat");
         push @pids, $pid if $stat =~ /\) \w $self->{nginx} /
             && $self->read_file("/proc/$pid/cmdline") !~ /cache (?:man|load)/;
@@ -778,6 +798,7 @@ sub done {
         map { $self->read_file($_) =~ /((?:.*(?:Sanitizer|runtime\ error:)
                                        .*\n?)+)/x ? $1 : () }
         'nginx.out', 'error.log';
+    $reports .= $self->read_file($_) for glob "$self->{dir}/valgrind.*";
     Test::More::is($reports, '', 'no sanitizer report');
 
     $self->{killed} and Test::More::fail('nginx stops when it is told to');

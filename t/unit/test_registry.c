@@ -391,8 +391,10 @@ test_map_resized(void **state)
         if (write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 1) {
             _exit(1);
         }
-        _exit(count(reg) == 1 && verify(reg) == 1
-              && put_one(reg, "after", 100) > 0 ? 0 : 2);
+        status = count(reg) == 1 && verify(reg) == 1
+                 && put_one(reg, "after", 100) > 0 ? 0 : 2;
+        nxe_registry_close(reg);
+        _exit(status);
     }
 
     assert_int_equal(read(ready[0], &c, 1), 1);

@@ -620,6 +620,26 @@ test_sweep(void **state)
 }
 
 
+/* A copy that is removed while it is read failed; it is not a wrong one. */
+
+static void
+test_swept(void **state)
+{
+    nxe_error_t     err;
+    nxe_current_t   current;
+    nxe_serving_t  *s;
+
+    (void) state;
+
+    assert_int_equal(publish(8, 1), NXE_OK);
+    assert_int_equal(nxe_current_read(dir, &current, &err), NXE_OK);
+    assert_int_equal(nxe_serving_start(dir, &current, &s, &err), NXE_OK);
+    assert_int_equal(unlink(path_of("8.mdb")), 0);
+    assert_int_equal(nxe_serving_step(s, SIZE_MAX, &err), NXE_IO);
+    nxe_serving_close(s);
+}
+
+
 static void
 test_modes(void **state)
 {
@@ -765,6 +785,7 @@ main(void)
         serving_test(test_current),
         serving_test(test_generation),
         serving_test(test_sweep),
+        serving_test(test_swept),
         serving_test(test_modes),
         serving_test(test_refused),
         serving_test(test_race),

@@ -30,7 +30,8 @@ sub new {
 sub over {
     my ($class, $s, %o) = @_;
 
-    return bless { s => $s, in => '', timeout => $o{timeout} // 10 }, $class;
+    return bless { s => $s, in => '', timeout => $o{timeout}
+                   // ($ENV{EDGE_VALGRIND} ? 60 : 10) }, $class;
 }
 
 

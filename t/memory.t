@@ -1,0 +1,230 @@
+#!/usr/bin/perl
+# What a worker keeps does not grow: neither with requests of any kind, nor
+# with changes of the registry.
+#
+# EDGE_MEMORY_REQUESTS (100,000) and EDGE_MEMORY_CHANGES (40) make it longer:
+# 10,000,000 and 1,000 are what a release is held against.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Edge;
+
+plan skip_all => 'sanitizers and valgrind keep what is freed'
+    if $ENV{EDGE_STATIC} || $ENV{EDGE_VALGRIND};
+plan skip_all => 'no wrk' unless `which wrk`;
+
+my $requests = $ENV{EDGE_MEMORY_REQUESTS} // 100_000;
+my $changes = $ENV{EDGE_MEMORY_CHANGES} // 40;
+my ($rounds, $kinds) = (4, 10);
+my $seconds = $requests > 1_000_000 ? 10 : 1;
+my $seed = 0;
+
+my $up = Edge->new;
+my $port = $up->port;
+
+$up->run(<<'EOC');
+%%BARE%%
+http {
+    %%TEMP%%
+    access_log off;
+    client_max_body_size 16m;
+    keepalive_requests 100000000;
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        location / { add_header X-Up a; return 200 '{"choices":[]}'; }
+    }
+}
+EOC
+
+my $e = Edge->new(workers => 1);
+my $doc = {
+    name => 'tone', unit => 'header:X-Id', layer => 'chat', variants => [
+        { name => 'control' },
+        { name => 'b', allow_many => JSON::PP::true(),
+          overrides => { default => { temperature => 0.2, system => 'x' } },
+          headers => { request => { set => { 'X-Variant' => 'b' },
+                                    remove => [ 'X-Away' ] },
+                       response => { set => { 'X-Served' => 'b' } } } } ],
+};
+
+$e->init;
+$e->apply($doc);
+$e->stage('tone', 'ab', '--exposure', '1');
+
+$e->run(<<"EOC");
+%%MAIN%%
+http {
+    %%HTTP%%
+    upstream up {
+        server 127.0.0.1:$port;
+        keepalive 64;
+        keepalive_requests 100000000;
+    }
+    keepalive_requests 100000000;
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        experiment on;
+        access_log /dev/null experiment;
+        error_log "%%DIR%%/error.log" crit;
+        client_max_body_size 100k;
+        location / { proxy_pass http://up; }
+        location /variables { return 200 "\$experiment_assignments"; }
+        location /spooled {
+            client_body_buffer_size 4k;
+            proxy_pass http://up;
+        }
+        location /named { try_files /none \@named; }
+        location \@named { proxy_pass http://up; }
+        location /auth { auth_request /variables; proxy_pass http://up; }
+        location /page { error_page 405 = /other; return 405; }
+        location /mirror { mirror /mirrored; proxy_pass http://up; }
+        location /mirrored { internal; proxy_pass http://up; }
+    }
+}
+EOC
+
+my ($worker) = $e->workers;
+my $script = $e->file('load.lua', script());
+
+my ($done, $bad, $most) = (0, 0, 0);
+
+# Each round brings its share of the changes while its requests run.  The
+# first one is for the warmth.
+round();
+my $before = private_kb();
+$done = 0;
+
+for (1 .. $rounds) {
+    round();
+    my $now = private_kb();
+    $most = $now if $now > $most;
+    diag("$done requests: $now kB, at first $before kB")
+        if $ENV{EDGE_MEMORY_REQUESTS};
+}
+
+cmp_ok($done, '>=', $requests, 'requests');
+is($bad, 0, 'each was answered as it should be');
+is(join(' ', $e->workers), $worker, 'by one worker');
+cmp_ok($most, '<=', $before * 1.02, "private memory, at first $before kB");
+
+$up->finish;
+$e->done;
+
+
+sub private_kb {
+    $e->sync;
+    my ($kb) = $e->read_file("/proc/$worker/status") =~ /^RssAnon:\s+(\d+)/m;
+
+    return $kb;
+}
+
+
+sub round {
+    my ($sent, $changed) = (0, 0);
+
+    until ($sent >= $requests / $rounds && $changed >= $changes / $rounds) {
+        my $end = time + $seconds;
+        open my $wrk, '-|', 'wrk', '-t1', '-c16', "-d${seconds}s", '-s',
+            $script, 'http://127.0.0.1:' . $e->port or die "wrk: $!\n";
+
+        while ($changed < $changes / $rounds && time < $end) {
+            change();
+            $changed++;
+        }
+
+        my ($n, $refused, $failed) = join('', <$wrk>)
+            =~ /^RESULT (\d+) (\d+) (\d+)/m or die "wrk failed\n";
+        close $wrk;
+
+        # One kind of all is too large, and is to be refused.
+        $bad += $failed;
+        $bad++ if abs($refused - $n / $kinds) > 64;
+        $sent += $n;
+    }
+
+    $done += $sent;
+}
+
+
+# Another prompt, of another length, or another stage.
+
+sub change {
+    my $n = ++$seed;
+
+    if ($n % 2) {
+        $doc->{variants}[1]{overrides}{default}{system} = 'x' x ($n % 7 * 500);
+        $e->must({ stdin => JSON::PP->new->encode($doc) }, 'apply', '-f', '-',
+                 '--new-phase');
+
+    } else {
+        $e->must('stage', 'tone', 'ab', '--exposure', $n % 4 ? '0.9' : '1');
+    }
+}
+
+
+# What wrk sends: each kind in turn, with 64 units.
+
+sub script {
+    return <<'EOL';
+local chat = '{"model":"gpt-4o","temperature":0.7,"messages":[' ..
+    '{"role":"system","content":"Be helpful."},' ..
+    '{"role":"user","content":"' .. string.rep("parcel ", 100) .. '"}]}'
+local long = '{"temperature":0.7,"messages":[{"role":"user","content":"' ..
+    string.rep("parcel ", 5000) .. '"}]}'
+local large = string.rep("x", 120 * 1024)
+local all, n = {}, 0
+
+local function head(uri, i, more)
+    return "POST " .. uri .. " HTTP/1.1\r\nHost: edge\r\nX-Id: u-" .. i ..
+        "\r\nX-Away: 1\r\nContent-Type: application/json\r\n" .. more ..
+        "\r\n\r\n"
+end
+
+local function post(uri, i, body)
+    return head(uri, i, "Content-Length: " .. #body) .. body
+end
+
+local function chunked(uri, i, body)
+    local half = math.floor(#body / 2)
+    return head(uri, i, "Transfer-Encoding: chunked") ..
+        string.format("%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", half,
+            body:sub(1, half), #body - half, body:sub(half + 1))
+end
+
+function init(args)
+    for i = 1, 64 do
+        for _, r in ipairs({
+            post("/", i, chat),
+            chunked("/", i, chat),
+            post("/", i, chat:sub(1, -2)),
+            "GET /variables HTTP/1.1\r\nHost: edge\r\nX-Id: u-" .. i ..
+                "\r\n\r\n",
+            post("/spooled", i, long),
+            post("/named", i, chat),
+            post("/auth", i, chat),
+            post("/page", i, chat),
+            post("/mirror", i, chat),
+            post("/large", i, large)
+        }) do
+            all[#all + 1] = r
+        end
+    end
+end
+
+function request()
+    n = n % #all + 1
+    return all[n]
+end
+
+function done(summary)
+    local e = summary.errors
+    io.write(string.format("RESULT %d %d %d\n", summary.requests, e.status,
+        e.connect + e.read + e.write + e.timeout))
+end
+EOL
+}
