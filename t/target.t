@@ -255,6 +255,12 @@ for my $unit ($b, $e->unit('seg', variant => 'control', exposed => 1), $out) {
     ok(!exists $e->log_next->{experiments}[0]{segments}{tier},
         "body - no string, $unit");
 
+    $e->post('/seg', '{"tier":"gold","tier":"gold"}', 'X-Id', $unit);
+    $line = $e->log_next;
+    ok(!exists $line->{experiments}[0]{segments}{tier},
+        "body - twice, $unit");
+    is($line->{body}, 'unchanged', "body - twice, and good all the same, $unit");
+
     $e->post('/seg', '{"tier":', 'X-Id', $unit, 'X-Tenant', 'acme');
     $line = $e->log_next;
     ok(!exists $line->{experiments}[0]{segments}{tier},

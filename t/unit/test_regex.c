@@ -245,6 +245,46 @@ test_limits(void **state)
 }
 
 
+/*
+ * The limits are ours: PCRE2's own are a hundred times as high, and the block
+ * itself would end a match of 320 KB.
+ */
+
+static void
+test_ours(void **state)
+{
+    char            value[VALUE], text[NXE_PATTERN_MAX];
+    nxe_regex_t    *re;
+    nxe_scratch_t  *scratch;
+
+    (void) state;
+
+    scratch = nxe_scratch_new(unit_mem);
+    assert_non_null(scratch);
+
+    /* 2^10 ways to fail, then 2^18 */
+
+    re = compiled("^(a|a)*$");
+    assert_int_equal(nxe_regex_match(re, scratch, nxe_str("aaaaaaaaaab")),
+                     NXE_DECLINED);
+    assert_int_equal(nxe_regex_match(re, scratch,
+                                     nxe_str("aaaaaaaaaaaaaaaaaab")),
+                     NXE_INVALID);
+
+    /* three frames of 1.1 KB a character */
+
+    re = compiled(many_groups(text, 60));
+    memset(value, 'a', VALUE);
+    value[69] = 'c';
+    assert_int_equal(nxe_regex_match(re, scratch,
+                                     (nxe_str_t) { value, 70 }), NXE_OK);
+    value[69] = 'a';
+    value[87] = 'c';
+    assert_int_equal(nxe_regex_match(re, scratch,
+                                     (nxe_str_t) { value, 88 }), NXE_INVALID);
+}
+
+
 /* Nothing is asked of anybody once pattern and scratch are there. */
 
 static void
@@ -347,6 +387,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_ours),
         cmocka_unit_test(test_flat),
         cmocka_unit_test(test_nomem),
     };
