@@ -164,8 +164,12 @@ ngx_http_experiment_join(ngx_http_request_t *r,
     segs = (nxe_str_t *) ctx->text.segs;
 
     for (i = 0, len = 0; i < ctx->text.n; i++) {
-        ngx_memcpy(p + len, segs[i].data, segs[i].len);
-        len += segs[i].len;
+        /* the last buffer of a chunked body has no bytes and no place */
+
+        if (segs[i].len != 0) {
+            ngx_memcpy(p + len, segs[i].data, segs[i].len);
+            len += segs[i].len;
+        }
     }
 
     segs[0].data = (char *) p;

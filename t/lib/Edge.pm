@@ -45,6 +45,10 @@ our $top = abs_path(dirname(__FILE__) . '/../..');
 our $build = $ENV{EDGE_BUILD} // "$top/build";
 our $deadline = $ENV{EDGE_DEADLINE} // ($ENV{EDGE_VALGRIND} ? 120 : 20);
 
+# nginx and expctl leave the last of their memory to the system.
+$ENV{ASAN_OPTIONS} //= 'detect_leaks=0';
+$ENV{UBSAN_OPTIONS} //= 'print_stacktrace=1';
+
 my $json = JSON::PP->new->canonical->utf8;
 my %alive;
 
@@ -268,7 +272,6 @@ sub expctl {
         open STDERR, '>', $err;
         $ENV{EXPCTL_REGISTRY} = $self->registry;
         $ENV{NO_COLOR} = 1;
-        $ENV{ASAN_OPTIONS} //= 'detect_leaks=0';
         %ENV = (%ENV, %{ $o->{env} || {} });
         exec expctl_bin(), @args or POSIX::_exit(127);
     }
@@ -550,8 +553,6 @@ sub start {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', "$self->{dir}/nginx.out";
         open STDERR, '>>', "$self->{dir}/nginx.out";
-        $ENV{ASAN_OPTIONS} //= 'detect_leaks=0';
-        $ENV{UBSAN_OPTIONS} //= 'print_stacktrace=1';
         my @wrap = $self->{wrap} ? @{ $self->{wrap} } : ();
         exec 'setpriv', '--pdeathsig', 'TERM', @wrap, $self->command
             or POSIX::_exit(127);
