@@ -268,7 +268,8 @@ nxe_doc_steps(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     doc = c->doc;
     doc->nsteps = 0;
 
-    doc->steps = nxe_doc_calloc(c, NXE_STEPS_MAX, sizeof(nxe_step_t));
+    doc->steps = nxe_doc_calloc(c, nxe_doc_count(value, 1, NXE_STEPS_MAX),
+                                sizeof(nxe_step_t));
     if (doc->steps == NULL) {
         return;
     }

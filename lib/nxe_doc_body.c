@@ -61,7 +61,8 @@ nxe_doc_body(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
         return;
     }
 
-    v->ops = nxe_doc_calloc(c, NXE_LIST_MAX, sizeof(nxe_body_op_t));
+    v->ops = nxe_doc_calloc(c, nxe_doc_count(value, 1, NXE_LIST_MAX),
+                            sizeof(nxe_body_op_t));
     if (v->ops == NULL) {
         return;
     }

@@ -96,7 +96,6 @@ void
 nxe_doc_overrides(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out)
 {
-    size_t          n;
     uint32_t        step;
     nxe_at_t        here;
     const cJSON    *member;
@@ -111,16 +110,9 @@ nxe_doc_overrides(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
         return;
     }
 
-    /* as many as known parameters on known steps can be */
-    n = 0;
-
-    for (member = value->child; member != NULL; member = member->next) {
-        n++;
-    }
-
-    n = n < c->doc->nsteps ? n : c->doc->nsteps;
-
-    v->overrides = nxe_doc_calloc(c, n * NXE_PARAMS, sizeof(nxe_override_t));
+    v->overrides = nxe_doc_calloc(c, nxe_doc_count(value, 2, NXE_STEPS_MAX
+                                                             * NXE_PARAMS),
+                                  sizeof(nxe_override_t));
     if (v->overrides == NULL) {
         return;
     }
@@ -345,7 +337,9 @@ nxe_doc_route(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     (void) key;
 
     v = out;
-    v->routes = nxe_doc_calloc(c, NXE_LIST_MAX, sizeof(nxe_route_t));
+    v->routes = nxe_doc_calloc(c, cJSON_IsArray(value)
+                                  ? nxe_doc_count(value, 1, NXE_LIST_MAX) : 1,
+                               sizeof(nxe_route_t));
 
     if (v->routes != NULL) {
         nxe_doc_objects(c, at, value, nxe_doc_route_each, v);

@@ -330,6 +330,33 @@ nxe_doc_found_string(const char *s, nxe_buf_t *out)
 }
 
 
+/*
+ * How many values are that many levels below, at most max: what a list of a
+ * document can come to, so that a worker with many documents has no room that
+ * nothing fills.
+ */
+
+size_t
+nxe_doc_count(const cJSON *value, int levels, size_t max)
+{
+    size_t        n;
+    const cJSON  *child;
+
+    if (levels == 0) {
+        return 1;
+    }
+
+    for (child = value->child, n = 0;
+         child != NULL && n < max;
+         child = child->next)
+    {
+        n += nxe_doc_count(child, levels - 1, max);
+    }
+
+    return n < max ? n : max;
+}
+
+
 void *
 nxe_doc_calloc(nxe_doc_ctx_t *c, size_t n, size_t size)
 {

@@ -209,14 +209,20 @@ void
 nxe_doc_headers(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out)
 {
+    int                levels;
     nxe_header_edit_t  edit;
 
     (void) key;
 
     memset(&edit, 0, sizeof(edit));
 
+    /* below "request" and "set"; a list's objects are a level deeper */
+
+    levels = cJSON_IsArray(value) ? 4 : 3;
+
     edit.variant = out;
-    edit.variant->headers = nxe_doc_calloc(c, NXE_LIST_MAX,
+    edit.variant->headers = nxe_doc_calloc(c, nxe_doc_count(value, levels,
+                                                            NXE_LIST_MAX),
                                            sizeof(nxe_header_t));
     if (edit.variant->headers != NULL) {
         nxe_doc_objects(c, at, value, nxe_doc_header_each, &edit);

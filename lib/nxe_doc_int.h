@@ -120,6 +120,9 @@ void nxe_doc_fault_near(nxe_doc_ctx_t *c, const nxe_at_t *at,
 void nxe_doc_faultf(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const char *fmt, ...) NXE_PRINTF(4, 5);
 
+/* Values that are so many levels below, at most max. */
+size_t nxe_doc_count(const cJSON *value, int levels, size_t max);
+
 /* Zeroed memory; NULL also marks the context. */
 void *nxe_doc_calloc(nxe_doc_ctx_t *c, size_t n, size_t size);
 

@@ -116,7 +116,9 @@ nxe_doc_segment_values(nxe_doc_ctx_t *c, const nxe_at_t *at,
         return;
     }
 
-    segment->values = nxe_doc_calloc(c, NXE_SEGMENT_MAX, sizeof(nxe_str_t));
+    segment->values = nxe_doc_calloc(c, nxe_doc_count(value, 1,
+                                                      NXE_SEGMENT_MAX),
+                                     sizeof(nxe_str_t));
     if (segment->values == NULL) {
         return;
     }

@@ -358,7 +358,8 @@ nxe_doc_unit_sources(nxe_doc_ctx_t *c, const nxe_at_t *at,
         return;
     }
 
-    doc->sources = nxe_doc_calloc(c, NXE_SOURCES_MAX, sizeof(nxe_source_t));
+    doc->sources = nxe_doc_calloc(c, nxe_doc_count(value, 1, NXE_SOURCES_MAX),
+                                  sizeof(nxe_source_t));
     if (doc->sources == NULL) {
         return;
     }

@@ -75,7 +75,7 @@ nxe_doc_variants(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
 {
     nxe_doc_t           *doc;
     const cJSON         *name;
-    nxe_variant_edit_t  *edits;
+    nxe_variant_edit_t   edits[NXE_VARIANTS_MAX];
 
     (void) key;
     (void) out;
@@ -91,12 +91,13 @@ nxe_doc_variants(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     doc->nvariants = (uint32_t) cJSON_GetArraySize(value);
 
     doc->variants = nxe_doc_calloc(c, doc->nvariants, sizeof(nxe_variant_t));
-    edits = nxe_doc_calloc(c, doc->nvariants, sizeof(nxe_variant_edit_t));
 
-    if (doc->variants == NULL || edits == NULL) {
+    if (doc->variants == NULL) {
         doc->nvariants = 0;
         return;
     }
+
+    memset(edits, 0, doc->nvariants * sizeof(nxe_variant_edit_t));
 
     nxe_doc_variant_names(c, at, value);
 

@@ -25,6 +25,7 @@ typedef enum {
 
 struct nxe_registry_s {
     MDB_env            *env;
+    int                 lock;           /* of this process id, or -1 */
     char               *path;
     MDB_dbi             dbi[NXE_DBS];
 };

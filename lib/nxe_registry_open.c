@@ -17,7 +17,8 @@
 
 #include "nxe_registry_int.h"
 
-#define MAP_MIN   ((size_t) 1 << 22)
+#define MAP_MIN    ((size_t) 1 << 22)
+#define LOCK_BASE  ((off_t) 1 << 40)
 
 
 static const char *const  db_names[NXE_DBS] = {
@@ -374,12 +375,50 @@ open_databases(nxe_registry_t *reg, unsigned txn_flags, unsigned db_flags)
 }
 
 
+/*
+ * LMDB tells processes apart by their ids: of two with one id, in two PID
+ * namespaces, one is refused, or its pages are taken from under it.  Such
+ * processes wait for each other here, by a byte of lock.mdb that is far from
+ * those that LMDB locks.  The descriptor is closed after LMDB's own.
+ */
+
+static nxe_status_t
+lock_id(nxe_registry_t *reg, const char *dir, nxe_error_t *err)
+{
+    int           rc;
+    char          file[PATH_MAX + 32];
+    struct flock  lock;
+
+    snprintf(file, sizeof(file), "%s/lock.mdb", dir);
+
+    reg->lock = open(file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (reg->lock == -1) {
+        /* on a read-only file system nobody writes, and LMDB does not lock */
+        return errno == EROFS ? NXE_OK : sys_error(err, "open", file);
+    }
+
+    memset(&lock, 0, sizeof(lock));
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = LOCK_BASE + getpid();
+    lock.l_len = 1;
+
+    do {
+        rc = fcntl(reg->lock, F_OFD_SETLKW, &lock);
+    } while (rc == -1 && errno == EINTR);
+
+    return rc == -1 ? sys_error(err, "lock", file) : NXE_OK;
+}
+
+
 static nxe_status_t
 env_open(const char *path, unsigned flags, nxe_registry_t **out,
     nxe_error_t *err)
 {
     int              rc, dead;
     char             dir[PATH_MAX + 16];
+    nxe_status_t     st;
     nxe_registry_t  *reg;
 
     reg = calloc(1, sizeof(nxe_registry_t));
@@ -387,6 +426,7 @@ env_open(const char *path, unsigned flags, nxe_registry_t **out,
         return nxe_fail(err, NXE_NOMEM, "out of memory");
     }
 
+    reg->lock = -1;
     reg->path = strdup(path);
     if (reg->path == NULL) {
         free(reg);
@@ -394,6 +434,12 @@ env_open(const char *path, unsigned flags, nxe_registry_t **out,
     }
 
     snprintf(dir, sizeof(dir), "%s/registry", path);
+
+    st = lock_id(reg, dir, err);
+    if (st != NXE_OK) {
+        nxe_registry_close(reg);
+        return st;
+    }
 
     rc = mdb_env_create(&reg->env);
     if (rc != 0) {
@@ -580,6 +626,10 @@ nxe_registry_close(nxe_registry_t *reg)
 
     if (reg->env != NULL) {
         mdb_env_close(reg->env);
+    }
+
+    if (reg->lock != -1) {
+        close(reg->lock);
     }
 
     free(reg->path);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,12 +11,17 @@
 #include "nxe_serving_int.h"
 
 
+/* Read, not mapped: a large mapping takes long to build and to take down. */
+
+#define NXE_SERVING_PIECE  32768
+
+
 struct nxe_serving_s {
     nxe_current_t       current;
     char               *path;
 
-    /* until it is verified */
-    void               *map;
+    /* until it is verified; -1 afterwards */
+    int                 fd;
     uint64_t            hashed;
     nxe_sha256_t        sha;
 
@@ -31,7 +35,10 @@ struct nxe_serving_s {
 };
 
 
+static nxe_status_t nxe_serving_hash(nxe_serving_t *s, size_t max,
+    nxe_error_t *err);
 static nxe_status_t nxe_serving_verified(nxe_serving_t *s, nxe_error_t *err);
+static int nxe_serving_same(nxe_serving_t *s);
 static nxe_status_t nxe_serving_format(nxe_serving_t *s, nxe_error_t *err);
 static nxe_status_t nxe_serving_get(nxe_serving_t *s, MDB_dbi dbi,
     nxe_str_t key, nxe_str_t *value, nxe_error_t *err);
@@ -72,18 +79,9 @@ nxe_serving_start(const char *dir, const nxe_current_t *current,
         return nxe_fail(err, NXE_NOMEM, "no memory");
     }
 
+    s->fd = fd;
     s->current = *current;
     nxe_sha256_init(&s->sha);
-
-    s->map = mmap(NULL, (size_t) current->size, PROT_READ, MAP_SHARED, fd, 0);
-    (void) close(fd);
-
-    if (s->map == MAP_FAILED) {
-        (void) nxe_fail(err, NXE_IO, "cannot map \"%s\": %s", s->path,
-                        strerror(errno));
-        nxe_serving_close(s);
-        return NXE_IO;
-    }
 
     *serving = s;
 
@@ -94,20 +92,17 @@ nxe_serving_start(const char *dir, const nxe_current_t *current,
 nxe_status_t
 nxe_serving_step(nxe_serving_t *s, size_t max, nxe_error_t *err)
 {
-    size_t         n;
+    nxe_status_t   rc;
     unsigned char  digest[NXE_SHA256_LEN];
 
     if (s->env != NULL) {
         return NXE_OK;
     }
 
-    n = (size_t) (s->current.size - s->hashed);
-    if (n > max) {
-        n = max;
+    rc = nxe_serving_hash(s, max, err);
+    if (rc != NXE_OK) {
+        return rc;
     }
-
-    nxe_sha256_update(&s->sha, (char *) s->map + s->hashed, n);
-    s->hashed += n;
 
     if (s->hashed < s->current.size) {
         return NXE_AGAIN;
@@ -115,15 +110,51 @@ nxe_serving_step(nxe_serving_t *s, size_t max, nxe_error_t *err)
 
     nxe_sha256_final(&s->sha, digest);
 
-    (void) munmap(s->map, (size_t) s->current.size);
-    s->map = MAP_FAILED;
-
     if (memcmp(digest, s->current.sha256, NXE_SHA256_LEN) != 0) {
         return nxe_fail(err, NXE_INVALID,
                         "\"%s\" has not the published SHA-256", s->path);
     }
 
     return nxe_serving_verified(s, err);
+}
+
+
+static nxe_status_t
+nxe_serving_hash(nxe_serving_t *s, size_t max, nxe_error_t *err)
+{
+    char      piece[NXE_SERVING_PIECE];
+    size_t    n;
+    ssize_t   got;
+    uint64_t  end;
+
+    end = s->current.size - s->hashed > max ? s->hashed + max
+                                            : s->current.size;
+
+    while (s->hashed < end) {
+        n = end - s->hashed < sizeof(piece) ? (size_t) (end - s->hashed)
+                                            : sizeof(piece);
+
+        got = pread(s->fd, piece, n, (off_t) s->hashed);
+
+        if (got == -1 && errno == EINTR) {
+            continue;
+        }
+
+        if (got == -1) {
+            return nxe_fail(err, NXE_IO, "cannot read \"%s\": %s", s->path,
+                            strerror(errno));
+        }
+
+        if (got == 0) {
+            return nxe_fail(err, NXE_INVALID, "\"%s\" has not the published "
+                            "size", s->path);
+        }
+
+        nxe_sha256_update(&s->sha, piece, (size_t) got);
+        s->hashed += (uint64_t) got;
+    }
+
+    return NXE_OK;
 }
 
 
@@ -147,6 +178,11 @@ nxe_serving_verified(nxe_serving_t *s, nxe_error_t *err)
                           0600);
     }
 
+    if (rc == 0 && !nxe_serving_same(s)) {
+        return nxe_fail(err, NXE_INVALID, "\"%s\" was replaced while it was "
+                        "read", s->path);
+    }
+
     if (rc == 0) {
         rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
     }
@@ -154,6 +190,9 @@ nxe_serving_verified(nxe_serving_t *s, nxe_error_t *err)
     if (rc != 0) {
         return nxe_serving_mdb(rc, s->path, err);
     }
+
+    (void) close(s->fd);
+    s->fd = -1;
 
     status = nxe_serving_format(s, err);
     if (status != NXE_OK) {
@@ -186,6 +225,20 @@ nxe_serving_verified(nxe_serving_t *s, nxe_error_t *err)
     }
 
     return status;
+}
+
+
+/* LMDB opens by name: is it the file that was hashed? */
+
+static int
+nxe_serving_same(nxe_serving_t *s)
+{
+    int          fd;
+    struct stat  a, b;
+
+    return mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &a) == 0
+           && fstat(s->fd, &b) == 0 && a.st_dev == b.st_dev
+           && a.st_ino == b.st_ino;
 }
 
 
@@ -264,8 +317,8 @@ nxe_serving_close(nxe_serving_t *s)
         mdb_env_close(s->env);
     }
 
-    if (s->map != MAP_FAILED) {
-        (void) munmap(s->map, (size_t) s->current.size);
+    if (s->fd != -1) {
+        (void) close(s->fd);
     }
 
     free(s->path);

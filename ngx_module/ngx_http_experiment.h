@@ -99,13 +99,13 @@ typedef struct {
  */
 
 typedef struct {
-    ngx_rbtree_node_t                node;         /* key: crc32 of name */
-    ngx_queue_t                      queue;
+    ngx_rbtree_node_t                node;         /* key: of the digest */
+    ngx_queue_t                      queue;        /* by last use */
     ngx_pool_t                      *pool;
     nxe_doc_t                       *doc;          /* NULL: invalid */
     u_char                           digest[NXE_SHA256_LEN];
-    ngx_uint_t                       refs;
-    ngx_uint_t                       swap;         /* last one that used it */
+    ngx_uint_t                       swap;         /* in force when it was
+                                                      last taken */
     /* made once: by step, dialect, and whether bodies are edited */
     ngx_http_experiment_targets_t  **targets;
     /* by variant and step: the log's text if every edit was applied */
@@ -165,6 +165,8 @@ struct ngx_http_experiment_snapshot_s {
     ngx_pool_t                      *pool;
     nxe_mem_t                        mem;
     ngx_uint_t                       refs;
+    ngx_uint_t                       swap;         /* that brought it */
+    ngx_queue_t                      queue;        /* worker->snapshots */
     uint64_t                         generation;
     ngx_http_experiment_worker_t    *worker;
 
@@ -179,6 +181,7 @@ struct ngx_http_experiment_snapshot_s {
 
 struct ngx_http_experiment_worker_s {
     ngx_http_experiment_main_conf_t *emcf;
+    ngx_pool_t                      *pool;
     ngx_http_experiment_snapshot_t  *snapshot;     /* NULL: baseline */
     nxe_generation_t                 generation;
     uint64_t                         tried;        /* last word acted on */
@@ -191,6 +194,11 @@ struct ngx_http_experiment_worker_s {
     ngx_rbtree_t                     compiled;
     ngx_rbtree_node_t                sentinel;
     ngx_queue_t                      queue;        /* of compiled documents */
+    ngx_queue_t                      snapshots;    /* the oldest first */
+    ngx_queue_t                      dead;         /* that nobody holds */
+    ngx_event_t                      sweep;
+    ngx_http_experiment_targets_t  **targets;      /* of parameters alone, by
+                                                      dialect and mask */
     nxe_scratch_t                   *scratch;      /* of every match */
     ngx_uint_t                       swap;
     ngx_uint_t                       polls;        /* since a failure */
@@ -341,7 +349,8 @@ ngx_http_experiment_compiled_t *ngx_http_experiment_compile(
     ngx_http_experiment_worker_t *worker, nxe_str_t name,
     nxe_entry_t *entry);
 void ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
-    ngx_uint_t all);
+    ngx_uint_t max);
+void ngx_http_experiment_compiled_drop(ngx_http_experiment_worker_t *worker);
 
 /* ngx_http_experiment_assign.c */
 

@@ -40,6 +40,13 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
         c = (ngx_http_experiment_compiled_t *) node;
 
         if (ngx_memcmp(entry->digest, c->digest, NXE_SHA256_LEN) == 0) {
+
+            if (c->swap != worker->swap) {
+                c->swap = worker->swap;
+                ngx_queue_remove(&c->queue);
+                ngx_queue_insert_tail(&worker->queue, &c->queue);
+            }
+
             return c;
         }
 
@@ -58,6 +65,7 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
     }
 
     c->pool = pool;
+    c->swap = worker->swap;
     c->node.key = key;
     ngx_memcpy(c->digest, entry->digest, NXE_SHA256_LEN);
 
@@ -143,25 +151,56 @@ ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_entry_t *entry,
 }
 
 
-/* Drops what neither of the last two snapshots has used. */
+/*
+ * Drops what no snapshot that is left can have taken, and what the one before
+ * the last has not: a document that is switched off and on again is kept.
+ * The queue is in order of last use, so that nothing else is looked at.
+ */
 
 void
 ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
-    ngx_uint_t all)
+    ngx_uint_t max)
 {
-    ngx_queue_t                     *q, *next;
+    ngx_uint_t                       keep;
+    ngx_queue_t                     *q;
     ngx_http_experiment_compiled_t  *c;
+    ngx_http_experiment_snapshot_t  *oldest;
 
-    for (q = ngx_queue_head(&worker->queue);
-         q != ngx_queue_sentinel(&worker->queue);
-         q = next)
-    {
-        next = ngx_queue_next(q);
+    keep = worker->swap - 1;
+
+    if (!ngx_queue_empty(&worker->snapshots)) {
+        oldest = ngx_queue_data(ngx_queue_head(&worker->snapshots),
+                                ngx_http_experiment_snapshot_t, queue);
+        keep = ngx_min(keep, oldest->swap);
+    }
+
+    while (!ngx_queue_empty(&worker->queue)) {
+        q = ngx_queue_head(&worker->queue);
         c = ngx_queue_data(q, ngx_http_experiment_compiled_t, queue);
 
-        if (c->refs == 0 && (all || worker->swap - c->swap > 1)) {
-            ngx_http_experiment_compiled_free(worker, c);
+        if (c->swap >= keep) {
+            break;
         }
+
+        if (max-- == 0) {
+            ngx_post_event(&worker->sweep, &ngx_posted_next_events);
+            break;
+        }
+
+        ngx_http_experiment_compiled_free(worker, c);
+    }
+}
+
+
+void
+ngx_http_experiment_compiled_drop(ngx_http_experiment_worker_t *worker)
+{
+    ngx_queue_t  *q;
+
+    while (!ngx_queue_empty(&worker->queue)) {
+        q = ngx_queue_head(&worker->queue);
+        ngx_http_experiment_compiled_free(worker,
+                ngx_queue_data(q, ngx_http_experiment_compiled_t, queue));
     }
 }
 

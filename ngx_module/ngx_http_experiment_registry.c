@@ -6,9 +6,14 @@
 #include "ngx_http_experiment.h"
 
 
-/* A slice of hashing takes well under 1 ms, also without SHA instructions. */
+/*
+ * What a new copy may take of a turn of the event loop.  A slice of hashing
+ * takes a fraction of it, also without SHA instructions.
+ */
 
-#define NGX_HTTP_EXPERIMENT_SLICE  (128 * 1024)
+#define NGX_HTTP_EXPERIMENT_HASH   250000       /* ns */
+#define NGX_HTTP_EXPERIMENT_SLICE  (64 * 1024)
+#define NGX_HTTP_EXPERIMENT_SWEEP  64           /* documents let go */
 
 /* After a failure every eighth poll tries again. */
 
@@ -24,6 +29,9 @@
 
 
 static void ngx_http_experiment_turn_handler(ngx_event_t *ev);
+static void ngx_http_experiment_sweep_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_experiment_bury(ngx_http_experiment_worker_t *w);
+static uint64_t ngx_http_experiment_since(struct timespec *since);
 static void ngx_http_experiment_check(ngx_http_experiment_worker_t *w);
 static ngx_int_t ngx_http_experiment_open(ngx_http_experiment_worker_t *w,
     nxe_error_t *err);
@@ -62,17 +70,22 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
     cln->data = emcf;
 
     w->emcf = emcf;
+    w->pool = cycle->pool;
     emcf->worker = w;
 
     ngx_rbtree_init(&w->compiled, &w->sentinel, ngx_rbtree_insert_value);
     ngx_queue_init(&w->queue);
+    ngx_queue_init(&w->snapshots);
+    ngx_queue_init(&w->dead);
 
     mem.alloc = ngx_http_experiment_palloc;
     mem.ctx = cycle->pool;
 
     w->scratch = nxe_scratch_new(&mem);
+    w->targets = ngx_pcalloc(cycle->pool, (NXE_DIALECTS << NXE_PARAMS)
+                                     * sizeof(ngx_http_experiment_targets_t *));
 
-    if (w->scratch == NULL
+    if (w->scratch == NULL || w->targets == NULL
         || ngx_http_experiment_worker_name(cycle, w) != NGX_OK)
     {
         return NGX_ERROR;
@@ -85,6 +98,10 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
     w->turn.handler = ngx_http_experiment_turn_handler;
     w->turn.data = w;
     w->turn.log = cycle->log;
+
+    w->sweep.handler = ngx_http_experiment_sweep_handler;
+    w->sweep.data = w;
+    w->sweep.log = cycle->log;
 
     w->poll.handler = ngx_http_experiment_poll_handler;
     w->poll.data = w;
@@ -153,7 +170,13 @@ ngx_http_experiment_exit_worker(void *data)
     nxe_serving_close(w->opening);
     w->opening = NULL;
 
-    ngx_http_experiment_compiled_sweep(w, 1);
+    if (w->sweep.posted) {
+        ngx_delete_posted_event(&w->sweep);
+    }
+
+    while (ngx_http_experiment_bury(w)) { /* void */ }
+
+    ngx_http_experiment_compiled_drop(w);
     nxe_generation_unmap(&w->generation);
 }
 
@@ -231,8 +254,21 @@ ngx_http_experiment_acquire(ngx_http_experiment_main_conf_t *emcf)
 void
 ngx_http_experiment_release(ngx_http_experiment_snapshot_t *snapshot)
 {
-    if (--snapshot->refs == 0) {
-        ngx_http_experiment_snapshot_destroy(snapshot);
+    ngx_http_experiment_worker_t  *w;
+
+    if (--snapshot->refs != 0) {
+        return;
+    }
+
+    /* it goes in a turn of its own, and what only it had taken after it */
+
+    w = snapshot->worker;
+
+    ngx_queue_remove(&snapshot->queue);
+    ngx_queue_insert_tail(&w->dead, &snapshot->queue);
+
+    if (!w->sweep.posted) {
+        ngx_post_event(&w->sweep, &ngx_posted_next_events);
     }
 }
 
@@ -250,16 +286,23 @@ void
 ngx_http_experiment_spend(ngx_http_experiment_worker_t *w,
     struct timespec *since)
 {
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-    w->spent += (uint64_t) (now.tv_sec - since->tv_sec) * 1000000000
-                + now.tv_nsec - since->tv_nsec;
+    w->spent += ngx_http_experiment_since(since);
 
     if (!w->turn.posted) {
         ngx_post_event(&w->turn, &ngx_posted_next_events);
     }
+}
+
+
+static uint64_t
+ngx_http_experiment_since(struct timespec *since)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    return (uint64_t) (now.tv_sec - since->tv_sec) * 1000000000
+           + now.tv_nsec - since->tv_nsec;
 }
 
 
@@ -328,6 +371,7 @@ ngx_http_experiment_step_handler(ngx_event_t *ev)
 {
     nxe_error_t                    err;
     nxe_status_t                   rc;
+    struct timespec                since;
     ngx_http_experiment_worker_t  *w;
 
     w = ev->data;
@@ -336,7 +380,13 @@ ngx_http_experiment_step_handler(ngx_event_t *ev)
         return;
     }
 
-    rc = nxe_serving_step(w->opening, NGX_HTTP_EXPERIMENT_SLICE, &err);
+    (void) clock_gettime(CLOCK_MONOTONIC, &since);
+
+    do {
+        rc = nxe_serving_step(w->opening, NGX_HTTP_EXPERIMENT_SLICE, &err);
+
+    } while (rc == NXE_AGAIN
+             && ngx_http_experiment_since(&since) < NGX_HTTP_EXPERIMENT_HASH);
 
     if (rc == NXE_AGAIN) {
         ngx_post_event(&w->step, &ngx_posted_next_events);
@@ -414,7 +464,6 @@ ngx_http_experiment_swap(ngx_http_experiment_worker_t *w)
 
     w->opening = NULL;
     w->failed = 0;
-    w->swap++;
 
     current = nxe_serving_current(snapshot->serving);
 
@@ -429,9 +478,44 @@ ngx_http_experiment_swap(ngx_http_experiment_worker_t *w)
         ngx_http_experiment_release(old);
     }
 
-    ngx_http_experiment_compiled_sweep(w, 0);
-
     return NGX_OK;
+}
+
+
+static void
+ngx_http_experiment_sweep_handler(ngx_event_t *ev)
+{
+    ngx_http_experiment_worker_t  *w;
+
+    w = ev->data;
+
+    if (ngx_http_experiment_bury(w)) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+        return;
+    }
+
+    ngx_http_experiment_compiled_sweep(w, NGX_HTTP_EXPERIMENT_SWEEP);
+}
+
+
+/* One snapshot that nobody holds; 0 if there is none. */
+
+static ngx_uint_t
+ngx_http_experiment_bury(ngx_http_experiment_worker_t *w)
+{
+    ngx_queue_t  *q;
+
+    if (ngx_queue_empty(&w->dead)) {
+        return 0;
+    }
+
+    q = ngx_queue_head(&w->dead);
+    ngx_queue_remove(q);
+
+    ngx_http_experiment_snapshot_destroy(
+                   ngx_queue_data(q, ngx_http_experiment_snapshot_t, queue));
+
+    return 1;
 }
 
 

@@ -7,7 +7,9 @@
 #include "ngx_http_experiment.h"
 
 
-#define NGX_HTTP_EXPERIMENT_POOL  4096
+/* Few large pieces: a snapshot is let go of within one turn. */
+
+#define NGX_HTTP_EXPERIMENT_POOL  (32 * 1024)
 
 
 static ngx_int_t ngx_http_experiment_bind_start(
@@ -69,6 +71,9 @@ ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
     s->worker = worker;
     s->refs = 1;
 
+    s->swap = ++worker->swap;
+    ngx_queue_insert_tail(&worker->snapshots, &s->queue);
+
     ngx_rbtree_init(&s->handles, &s->sentinel, ngx_str_rbtree_insert_value);
     ngx_rbtree_init(&s->layers, &s->layers_sentinel,
                     ngx_str_rbtree_insert_value);
@@ -80,24 +85,6 @@ ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
 void
 ngx_http_experiment_snapshot_destroy(ngx_http_experiment_snapshot_t *s)
 {
-    ngx_rbtree_node_t             *node;
-    ngx_http_experiment_handle_t  *h;
-
-    if (s->handles.root != &s->sentinel) {
-
-        for (node = ngx_rbtree_min(s->handles.root, &s->sentinel);
-             node != NULL;
-             node = ngx_rbtree_next(&s->handles, node))
-        {
-            h = (ngx_http_experiment_handle_t *) node;
-
-            if (h->compiled != NULL) {
-                h->compiled->refs--;
-                h->compiled->swap = s->worker->swap;
-            }
-        }
-    }
-
     nxe_serving_close(s->serving);
     ngx_destroy_pool(s->pool);
 }
@@ -478,11 +465,6 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
         h->error = 1;
 
     } else if (ngx_http_experiment_handle_load(s, h, &entry) != NGX_OK) {
-
-        if (h->compiled != NULL) {
-            h->compiled->refs--;
-        }
-
         return NGX_ERROR;
     }
 
@@ -500,6 +482,7 @@ static ngx_int_t
 ngx_http_experiment_handle_load(ngx_http_experiment_snapshot_t *s,
     ngx_http_experiment_handle_t *h, nxe_entry_t *entry)
 {
+    char                             p[NXE_DOUBLE_LEN];
     uint32_t                         i;
     nxe_error_t                      err;
     nxe_state_t                      state;
@@ -539,8 +522,6 @@ ngx_http_experiment_handle_load(ngx_http_experiment_snapshot_t *s,
         return NGX_ERROR;
     }
 
-    c->refs++;
-    c->swap = s->worker->swap;
     h->compiled = c;
     h->doc = c->doc;
 
@@ -589,13 +570,13 @@ ngx_http_experiment_handle_load(ngx_http_experiment_snapshot_t *s,
 
         /* printed once: a shortest decimal costs more than a request's line */
 
-        h->p[i].data = ngx_pnalloc(s->pool, NXE_DOUBLE_LEN);
+        h->p[i].len = nxe_double_print(nxe_assign_p(c->doc, &h->force, i), p);
+        h->p[i].data = ngx_pnalloc(s->pool, h->p[i].len);
         if (h->p[i].data == NULL) {
             return NGX_ERROR;
         }
 
-        h->p[i].len = nxe_double_print(nxe_assign_p(c->doc, &h->force, i),
-                                       (char *) h->p[i].data);
+        ngx_memcpy(h->p[i].data, p, h->p[i].len);
     }
 
     return NGX_OK;

@@ -39,8 +39,12 @@ static ngx_int_t ngx_http_experiment_add_ops(ngx_http_experiment_build_t *b,
     const nxe_doc_t *doc, uint32_t step);
 static ngx_int_t ngx_http_experiment_one_target(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_build_t *b);
+static ngx_http_experiment_targets_t *ngx_http_experiment_keep_targets(
+    ngx_http_experiment_build_t *b, uint32_t step);
+static ngx_uint_t ngx_http_experiment_own_targets(const nxe_doc_t *doc,
+    uint32_t step);
 static ngx_http_experiment_targets_t *ngx_http_experiment_pack_targets(
-    ngx_http_experiment_build_t *b);
+    ngx_http_experiment_build_t *b, ngx_pool_t *pool);
 static ngx_int_t ngx_http_experiment_init_targets(
     ngx_http_experiment_build_t *b);
 
@@ -336,7 +340,7 @@ ngx_http_experiment_one_target(ngx_http_request_t *r,
     t = c->targets[key];
 
     if (t == NULL) {
-        t = ngx_http_experiment_pack_targets(b);
+        t = ngx_http_experiment_keep_targets(b, step);
         if (t == NULL) {
             return NGX_ERROR;
         }
@@ -366,18 +370,82 @@ ngx_http_experiment_one_target(ngx_http_request_t *r,
 }
 
 
-/* Made in the document's own pool; the step and its names are the document's,
-   since the request's do not live as long. */
+/* Most documents look for parameters alone: they share what is made of them. */
 
 static ngx_http_experiment_targets_t *
-ngx_http_experiment_pack_targets(ngx_http_experiment_build_t *b)
+ngx_http_experiment_keep_targets(ngx_http_experiment_build_t *b,
+    uint32_t step)
+{
+    ngx_uint_t                       params;
+    const nxe_doc_t                 *doc;
+    ngx_http_experiment_worker_t    *w;
+    ngx_http_experiment_targets_t  **t;
+
+    doc = b->one->doc;
+
+    if (ngx_http_experiment_own_targets(doc, step)) {
+        return ngx_http_experiment_pack_targets(b, b->one->compiled->pool);
+    }
+
+    params = step == doc->nsteps || !b->ctx->elcf->body
+             ? 0 : doc->steps[step].params;
+
+    w = b->ctx->snapshot->worker;
+    t = &w->targets[(b->ctx->dialect << NXE_PARAMS) + params];
+
+    if (*t == NULL) {
+        *t = ngx_http_experiment_pack_targets(b, w->pool);
+    }
+
+    return *t;
+}
+
+
+static ngx_uint_t
+ngx_http_experiment_own_targets(const nxe_doc_t *doc, uint32_t step)
+{
+    uint32_t  i;
+
+    for (i = 0; i < doc->nsources; i++) {
+        if (doc->sources[i].type == NXE_SOURCE_JSON) {
+            return 1;
+        }
+    }
+
+    for (i = 0; i < doc->ntargeting; i++) {
+        if (doc->targeting[i].attribute.type == NXE_SOURCE_JSON) {
+            return 1;
+        }
+    }
+
+    for (i = 0; i < doc->nsegments; i++) {
+        if (doc->segments[i].source.type == NXE_SOURCE_JSON) {
+            return 1;
+        }
+    }
+
+    for (i = 0; i < doc->nvariants && step != doc->nsteps; i++) {
+        if (doc->effective[i * doc->nsteps + step].nops != 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* The names are the document's: the request's do not live as long. */
+
+static ngx_http_experiment_targets_t *
+ngx_http_experiment_pack_targets(ngx_http_experiment_build_t *b,
+    ngx_pool_t *pool)
 {
     ngx_uint_t                      i;
     nxe_mem_t                       mem;
     ngx_http_experiment_targets_t  *t;
 
     mem.alloc = ngx_http_experiment_palloc;
-    mem.ctx = b->one->compiled->pool;
+    mem.ctx = pool;
 
     t = ngx_palloc(mem.ctx, sizeof(ngx_http_experiment_targets_t));
     if (t == NULL) {
