@@ -1,7 +1,7 @@
 /*
  * The scan.  The first byte chooses the cuts, the second what stands around
  * the text: nothing, or enough of a string or of numbers that the wide kernels
- * meet it at any place of their blocks.  Whatever the cuts and the kernel, the
+ * meet it at any place of their blocks (at each, if the first byte says so).  Whatever the cuts and the kernel, the
  * answer is the same; what it passes cJSON parses too, and finds the same
  * members twice; a walk over what it passed visits the same values.
  */
@@ -16,7 +16,8 @@
 #include <nxe/buf.h>
 #include <nxe/json.h>
 
-#define TARGETS  5
+#define TARGETS  7
+#define READ     2      /* of these, the first are not edited */
 #define HEAD     2
 
 
@@ -24,7 +25,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
 static const char *const  pointers[TARGETS] = {
-    "/a", "/a/b", "/a/0", "/0/1", "/messages/0/role"
+    "/s/t", "/s/0", "/a", "/a/b", "/a/0", "/0/1", "/messages/0/role"
+};
+
+#define KERNELS  4
+
+static const char *const  kernel_names[KERNELS] = {
+    "sse2", "neon", "avx2", "avx512"
 };
 
 
@@ -56,7 +63,7 @@ scan(const nxe_text_t *text, const nxe_mem_t *mem, unsigned flags,
         assert(nxe_json_target(root, nxe_str_of(pointers[i]), mem, &nodes[i])
                == NXE_OK);
 
-        if (i != 0) {
+        if (i >= READ) {
             nxe_json_edit(nodes[i]);
         }
     }
@@ -87,11 +94,9 @@ kernels(const nxe_text_t *text, const nxe_mem_t *mem, nxe_json_node_t *want,
     nxe_json_node_t    root, *nodes[TARGETS];
     nxe_json_result_t  got;
 
-    static const char *const  names[] = { "sse2", "neon", "avx2", "avx512" };
+    for (i = 0; i < KERNELS; i++) {
 
-    for (i = 0; i < 4; i++) {
-
-        if (nxe_json_cpu(names[i], &flag) != NXE_OK) {
+        if (nxe_json_cpu(kernel_names[i], &flag) != NXE_OK) {
             continue;
         }
 
@@ -172,6 +177,65 @@ twice(const cJSON *item)
 
 
 /*
+ * Targets are what cJSON finds under their names, the first where there are
+ * two.  1 if one that is edited occurs twice.
+ */
+
+static int
+targets(const cJSON *item, const nxe_json_node_t *parent, int found)
+{
+    int                     n, i, duplicate;
+    const cJSON            *a, *first;
+    const nxe_json_node_t  *node;
+
+    duplicate = 0;
+
+    for (node = parent->child; node != NULL; node = node->next) {
+        first = NULL;
+        n = 0;
+        i = 0;
+
+        cJSON_ArrayForEach(a, item) {
+
+            if (cJSON_IsObject(item)
+                ? strlen(a->string) == node->name.len
+                  && memcmp(a->string, node->name.data, node->name.len) == 0
+                : cJSON_IsArray(item) && (uint32_t) i == node->index)
+            {
+                first = n++ == 0 ? a : first;
+            }
+
+            i++;
+        }
+
+        duplicate |= n > 1 && node->edit;
+        duplicate |= targets(first, node, found);
+
+        if (!found) {
+            continue;
+        }
+
+        assert(node->twice == (n > 1));
+        assert((node->type == NXE_JSON_NONE) == (first == NULL));
+        assert((node->type == NXE_JSON_OBJECT) == cJSON_IsObject(first));
+        assert((node->type == NXE_JSON_ARRAY) == cJSON_IsArray(first));
+        assert((node->type == NXE_JSON_STRING) == cJSON_IsString(first));
+        assert((node->type == NXE_JSON_NUMBER) == cJSON_IsNumber(first));
+
+        if (cJSON_IsArray(first)) {
+            assert(node->count == (uint32_t) cJSON_GetArraySize(first));
+        }
+
+        if (cJSON_IsArray(first) || cJSON_IsObject(first)) {
+            assert(node->nonempty == (first->child != NULL));
+        }
+    }
+
+    return duplicate;
+}
+
+
+/*
  * What RFC 8259 allows and cJSON 1.7.15 does not: lone surrogates, U+0000,
  * numbers of more than 63 bytes.
  */
@@ -202,13 +266,12 @@ beyond_cjson(nxe_str_t s)
 }
 
 
-/* The text of an input; how much stands in front of it is any number of bytes
-   up to two blocks. */
+/* The text of an input, with n of something in front of it. */
 
 static void
-surround(uint8_t how, nxe_str_t s, nxe_buf_t *b)
+surround(int kind, int n, nxe_str_t s, nxe_buf_t *b)
 {
-    int  i, n;
+    int  i;
 
     static const struct {
         const char  *open;
@@ -227,21 +290,56 @@ surround(uint8_t how, nxe_str_t s, nxe_buf_t *b)
         { "{\"a\":\"", "\\n", "", "\\u20ac", "\"}" },
     };
 
-    (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].open));
+    (void) nxe_buf_add(b, nxe_str_of(kinds[kind].open));
 
-    for (i = 0, n = how / 8 * 4 + how % 4; i < n; i++) {
-        (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].fill));
+    for (i = 0; i < n && kind != 0; i++) {
+        (void) nxe_buf_add(b, nxe_str_of(kinds[kind].fill));
     }
 
-    (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].between));
+    (void) nxe_buf_add(b, nxe_str_of(kinds[kind].between));
     (void) nxe_buf_add(b, s);
 
-    for (i = 0; i < 70 && how % 8 != 0; i++) {
-        (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].rest));
+    for (i = 0; i < 70 && kind != 0; i++) {
+        (void) nxe_buf_add(b, nxe_str_of(kinds[kind].rest));
     }
 
-    (void) nxe_buf_add(b, nxe_str_of(kinds[how % 8].close));
+    (void) nxe_buf_add(b, nxe_str_of(kinds[kind].close));
     assert(b->status == NXE_OK);
+}
+
+
+/* The same bytes at each place of a block. */
+
+static void
+sweep(int kind, nxe_str_t s)
+{
+    int                i, n;
+    unsigned           flag;
+    nxe_buf_t          b;
+    nxe_str_t          whole;
+    nxe_text_t         text;
+    nxe_json_result_t  want, got;
+
+    text.segs = &whole;
+    text.n = 1;
+
+    for (n = 0; n < 66; n++) {
+        nxe_buf_init(&b, SIZE_MAX);
+        surround(kind, n, s, &b);
+        whole = nxe_buf_str(&b);
+
+        (void) nxe_json_scan(&text, NULL, NXE_JSON_PORTABLE, &want);
+
+        for (i = 0; i < KERNELS; i++) {
+            if (nxe_json_cpu(kernel_names[i], &flag) == NXE_OK) {
+                (void) nxe_json_scan(&text, NULL, flag, &got);
+                assert(got.cause == want.cause && got.offset == want.offset);
+                assert(got.expected == want.expected);
+            }
+        }
+
+        nxe_buf_free(&b);
+    }
 }
 
 
@@ -265,10 +363,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     s.data = (const char *) data + HEAD;
     s.len = size - HEAD;
-    step = data[0] % 128;
+    step = data[0] % 64;
+
+    if (data[0] & 0x80 && s.len < 80) {
+        sweep(data[1] % 8, s);
+    }
 
     nxe_buf_init(&whole, SIZE_MAX);
-    surround(data[1], s, &whole);
+    surround(data[1] % 8, data[1] / 8 * 4 + data[1] % 4, s, &whole);
     s = nxe_buf_str(&whole);
 
     arena = nxe_arena_new();
@@ -320,10 +422,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     /* cJSON takes more (other white space, zeros in front, any bytes) */
 
-    if (r.cause == NXE_JSON_OK && !beyond_cjson(s)) {
+    if ((r.cause == NXE_JSON_OK || r.cause == NXE_JSON_DUPLICATE)
+        && !beyond_cjson(s))
+    {
         tree = cJSON_ParseWithLength(s.data, s.len);
         assert(tree != NULL);
         assert(r.ambiguous == (unsigned) twice(tree));
+        assert(targets(tree, &root, r.cause == NXE_JSON_OK)
+               == (r.cause == NXE_JSON_DUPLICATE));
 
         s.data += root.value.start;
         s.len = root.value.end - root.value.start;
