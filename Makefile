@@ -109,7 +109,7 @@ fuzz: $(FUZZ_BIN)
 deps:
 	t/tools/install-deps
 
-tests: all unit $(BENCH)
+tests: all unit $(BENCH) $B/clock.so
 	$(PROVE) -j2 --timer t/unit.t t
 
 check: deps
@@ -130,6 +130,16 @@ MICRO_SRC = bench/micro.c bench/micro_calls.c bench/corpus.c
 
 $B/bench-micro: $(MICRO_SRC) bench/micro.h bench/corpus.h $B/libnxe.a
 	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $(MICRO_SRC) $B/libnxe.a $(LIBS)
+
+# What is preloaded: the bench's probe, and a clock for the tests.
+
+$B/bench-turns.so: bench/turns.c
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -shared -o $@ $<
+
+$B/clock.so: t/tools/clock.c
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -shared -o $@ $<
 
 $B/bench-%: bench/%.c
 	@mkdir -p $(@D)
