@@ -41,8 +41,8 @@ MODULE   = $B/ngx_http_experiment_module.so
 NGX_DEB  = $B/nginx-debian
 NGX_BIN  = $(NGX_DEB)/usr/sbin/nginx
 
-.PHONY: all module expctl check unit asan fuzz bench bench-micro demo lint \
-        install clean deps tests
+.PHONY: all module expctl check unit asan fuzz bench bench-micro bench-live \
+        demo lint install clean deps tests
 
 all: module expctl
 
@@ -125,6 +125,11 @@ bench: deps
 	bench/run $(RUN)
 
 bench-micro: $B/bench-micro
+
+# bench/live's arguments: make bench-live RUN='--experiments 1000'
+bench-live: deps
+	$(MAKE) all $(BENCH) $B/bench-turns.so
+	bench/live $(RUN)
 
 MICRO_SRC = bench/micro.c bench/micro_calls.c bench/corpus.c
 
