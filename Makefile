@@ -48,7 +48,7 @@ NGX_DEB  = $B/nginx-debian
 NGX_BIN  = $(NGX_DEB)/usr/sbin/nginx
 
 .PHONY: all module expctl check check-matrix unit asan valgrind valgrind-unit \
-        fuzz bench bench-micro demo lint install clean deps tests
+        fuzz bench bench-micro bench-live demo lint install clean deps tests
 
 all: module expctl
 
@@ -115,7 +115,7 @@ fuzz: $(FUZZ_BIN)
 deps:
 	t/tools/install-deps
 
-tests: all unit $(BENCH)
+tests: all unit $(BENCH) $B/clock.so
 	$(PROVE) -j2 --timer t/unit.t t
 
 check: deps
@@ -132,10 +132,25 @@ bench: deps
 
 bench-micro: $B/bench-micro
 
+# bench/live's arguments: make bench-live RUN='--experiments 1000'
+bench-live: deps
+	$(MAKE) all $(BENCH) $B/bench-turns.so
+	bench/live $(RUN)
+
 MICRO_SRC = bench/micro.c bench/micro_calls.c bench/corpus.c
 
 $B/bench-micro: $(MICRO_SRC) bench/micro.h bench/corpus.h $B/libnxe.a
 	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $(MICRO_SRC) $B/libnxe.a $(LIBS)
+
+# What is preloaded: the bench's probe, and a clock for the tests.
+
+$B/bench-turns.so: bench/turns.c
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -shared -o $@ $<
+
+$B/clock.so: t/tools/clock.c
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -shared -o $@ $<
 
 $B/bench-%: bench/%.c
 	@mkdir -p $(@D)

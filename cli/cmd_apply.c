@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/docfile.h"
+#include "cli/names.h"
 #include "cli/registry.h"
 
 
@@ -32,8 +33,7 @@ typedef struct {
     const cli_t        *cli;
     item_t             *items;
     size_t              n;
-    nxe_str_t          *names;          /* none may equal another */
-    size_t              nnames;
+    names_t            *names;          /* none may equal another */
     nxe_wish_t          wish;
     nxe_actor_t         actor;
     int                 new_phase;
@@ -115,53 +115,29 @@ check_live(apply_t *a, nxe_registry_txn_t *txn, nxe_error_t *err)
 }
 
 
-/* How a name is written in $experiment_variant_NAME. */
-
-static int
-same_variable(nxe_str_t a, nxe_str_t b)
-{
-    int     x, y;
-    size_t  i;
-
-    if (a.len != b.len) {
-        return 0;
-    }
-
-    for (i = 0; i < a.len; i++) {
-        x = tolower((unsigned char) a.data[i]);
-        y = tolower((unsigned char) b.data[i]);
-        x = x == '-' || x == '.' ? '_' : x;
-        y = y == '-' || y == '.' ? '_' : y;
-
-        if (x != y) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
 static nxe_status_t
-check_name(apply_t *a, const item_t *item)
+check_name(apply_t *a, const item_t *item, nxe_error_t *err)
 {
-    size_t      i;
-    nxe_str_t  *names, name;
+    nxe_str_t     name, other;
+    nxe_status_t  rc;
 
     name = item->file.doc->name;
-    names = a->names;
+    rc = names_clash(a->names, name, &other);
 
-    for (i = 0; i < a->nnames; i++) {
-        if (same_variable(names[i], name) && !nxe_str_eq(names[i], name)) {
-            snprintf(a->refusal.text, sizeof(a->refusal.text),
-                     "the name '%s' equals '%s' in $experiment_variant_NAME, "
-                     "where it is lower case with - and . as _",
-                     name.data, names[i].data);
-            return refuse(a, item, NXE_INVALID, "name");
-        }
+    if (rc == NXE_NOMEM) {
+        return nxe_fail(err, rc, "out of memory");
     }
 
-    return NXE_OK;
+    if (rc != NXE_CONFLICT) {
+        return rc;
+    }
+
+    snprintf(a->refusal.text, sizeof(a->refusal.text),
+             "the name '%s' equals '%s' in $experiment_variant_NAME, "
+             "where it is lower case with - and . as _",
+             name.data, other.data);
+
+    return refuse(a, item, NXE_INVALID, "name");
 }
 
 
@@ -206,7 +182,7 @@ create(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
     rc = check_revision(a, item, 0);
 
     if (rc == NXE_OK) {
-        rc = check_name(a, item);
+        rc = check_name(a, item, err);
     }
 
     if (rc != NXE_OK) {
@@ -304,20 +280,22 @@ all_names(apply_t *a, nxe_registry_txn_t *txn, nxe_error_t *err)
         return rc;
     }
 
-    a->names = nxe_calloc(a->cli->mem, (n + a->n) * sizeof(nxe_str_t));
+    a->names = names_new(a->cli->mem, n + a->n);
+
+    for (i = 0; a->names != NULL && i < n + a->n; i++) {
+        if (names_add(a->names, i < n ? there[i]
+                                      : a->items[i - n].file.doc->name)
+            != NXE_OK)
+        {
+            a->names = NULL;
+        }
+    }
+
     if (a->names == NULL) {
         return nxe_fail(err, NXE_NOMEM, "out of memory");
     }
 
-    if (n != 0) {
-        memcpy(a->names, there, n * sizeof(nxe_str_t));
-    }
-
-    for (i = 0; i < a->n; i++) {
-        a->names[n + i] = a->items[i].file.doc->name;
-    }
-
-    a->nnames = n + a->n;
+    names_sort(a->names);
 
     return NXE_OK;
 }
@@ -558,23 +536,49 @@ load_path(cli_t *cli, apply_t *a, const char *path)
 }
 
 
+/* By name, then as they came. */
+
+static int
+by_name(const void *one, const void *two)
+{
+    int                   rc;
+    const item_t *const  *a, *const *b;
+
+    a = one;
+    b = two;
+    rc = nxe_str_cmp((*a)->file.doc->name, (*b)->file.doc->name);
+
+    return rc != 0 ? rc : (*a > *b) - (*a < *b);
+}
+
+
 static int
 check_batch(cli_t *cli, const apply_t *a)
 {
-    size_t      i, j;
-    nxe_str_t   x, y;
+    size_t          i;
+    nxe_str_t       name;
+    const item_t  **items;
+
+    items = nxe_calloc(cli->mem, (a->n + 1) * sizeof(item_t *));
+    if (items == NULL) {
+        cli_error("out of memory");
+        return CLI_ENV;
+    }
 
     for (i = 0; i < a->n; i++) {
-        for (j = 0; j < i; j++) {
-            x = a->items[j].file.doc->name;
-            y = a->items[i].file.doc->name;
+        items[i] = &a->items[i];
+    }
 
-            if (nxe_str_eq(x, y)) {
-                cli_error("experiment '%s' is in '%s' and in '%s', nothing "
-                          "was changed", x.data, a->items[j].file.path,
-                          a->items[i].file.path);
-                return CLI_USAGE;
-            }
+    qsort(items, a->n, sizeof(item_t *), by_name);
+
+    for (i = 1; i < a->n; i++) {
+        name = items[i]->file.doc->name;
+
+        if (nxe_str_eq(items[i - 1]->file.doc->name, name)) {
+            cli_error("experiment '%s' is in '%s' and in '%s', nothing "
+                      "was changed", name.data, items[i - 1]->file.path,
+                      items[i]->file.path);
+            return CLI_USAGE;
         }
     }
 

@@ -42,9 +42,20 @@ int cli_no_experiment(const cli_t *cli, nxe_registry_txn_t *txn,
  */
 
 typedef struct {
+    nxe_str_t           key;
+    size_t              i;          /* in docs */
+} cli_live_key_t;
+
+typedef struct {
     const nxe_doc_t   **docs;
-    const nxe_doc_t   **others;     /* room for all of docs */
     size_t              n;
+
+    /* sorted; one of layers a document, one of steps each of its steps */
+    cli_live_key_t     *layers;
+    cli_live_key_t     *steps;
+    size_t              nsteps;
+
+    const nxe_doc_t   **others;     /* room to name who shares one */
 } cli_live_t;
 
 nxe_status_t cli_live(const cli_t *cli, nxe_registry_txn_t *txn,

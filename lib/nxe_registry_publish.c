@@ -43,39 +43,59 @@ is_published(const char *dir, uint64_t txn, const char *head)
 }
 
 
+/* The publication keeps copies: a document's memory goes with it. */
+
 static nxe_status_t
-add_all(nxe_registry_txn_t *txn, nxe_publish_t *publish,
-    const nxe_mem_t *mem, nxe_published_t *done, nxe_error_t *err)
+add_one(nxe_registry_txn_t *txn, nxe_publish_t *publish, nxe_str_t name,
+    nxe_published_t *done, nxe_error_t *err)
 {
-    size_t            i, n;
-    nxe_str_t        *names;
+    nxe_arena_t      *arena;
     nxe_error_t       one;
     nxe_status_t      rc;
     nxe_experiment_t  e;
 
+    arena = nxe_arena_new();
+    if (arena == NULL) {
+        return nxe_fail(err, NXE_NOMEM, "out of memory");
+    }
+
+    rc = nxe_registry_get(txn, name, nxe_arena_mem(arena), &e, &one);
+
+    if (rc == NXE_OK) {
+        rc = nxe_publish_add(publish, e.doc, e.tree, &e.state, err);
+        nxe_experiment_free(&e);
+
+    } else if (rc == NXE_INVALID || rc == NXE_DECLINED) {
+        done->left_out++;
+        rc = NXE_OK;
+
+        if (err != NULL) {
+            *err = one;
+            err->status = NXE_OK;
+        }
+
+    } else {
+        rc = nxe_fail(err, rc, "%s", one.text);
+    }
+
+    nxe_arena_free(arena);
+
+    return rc;
+}
+
+
+static nxe_status_t
+add_all(nxe_registry_txn_t *txn, nxe_publish_t *publish,
+    const nxe_mem_t *mem, nxe_published_t *done, nxe_error_t *err)
+{
+    size_t         i, n;
+    nxe_str_t     *names;
+    nxe_status_t   rc;
+
     rc = nxe_registry_names(txn, mem, &names, &n, err);
 
     for (i = 0; rc == NXE_OK && i < n; i++) {
-        rc = nxe_registry_get(txn, names[i], mem, &e, &one);
-
-        if (rc == NXE_INVALID || rc == NXE_DECLINED) {
-            done->left_out++;
-            rc = NXE_OK;
-
-            if (err != NULL) {
-                *err = one;
-                err->status = NXE_OK;
-            }
-
-            continue;
-        }
-
-        if (rc != NXE_OK) {
-            return nxe_fail(err, rc, "%s", one.text);
-        }
-
-        rc = nxe_publish_add(publish, e.doc, e.tree, &e.state, err);
-        nxe_experiment_free(&e);
+        rc = add_one(txn, publish, names[i], done, err);
     }
 
     return rc;

@@ -353,6 +353,51 @@ whole(const char *name, char *buf, size_t size)
 }
 
 
+/* What happens to the file between its first slice and its last. */
+
+static void
+test_slices_moved(void **state)
+{
+    char            bytes[65536];
+    size_t          len;
+    nxe_error_t     err;
+    nxe_status_t    rc;
+    nxe_current_t   current;
+    nxe_serving_t  *s;
+
+    (void) state;
+
+    assert_int_equal(publish(6, 1), NXE_OK);
+    assert_int_equal(nxe_current_read(dir, &current, &err), NXE_OK);
+
+    /* another one of the same bytes is not the one that was hashed */
+
+    assert_int_equal(nxe_serving_start(dir, &current, &s, &err), NXE_OK);
+    assert_int_equal(nxe_serving_step(s, 1000, &err), NXE_AGAIN);
+    len = whole(current.file, bytes, sizeof(bytes));
+    assert_int_equal(unlink(path_of(current.file)), 0);
+    rewrite(current.file, bytes, len);
+
+    while ((rc = nxe_serving_step(s, 1000, &err)) == NXE_AGAIN) { /* void */ }
+
+    assert_int_equal(rc, NXE_INVALID);
+    assert_non_null(strstr(err.text, "was replaced"));
+    nxe_serving_close(s);
+
+    /* one that is cut is an error, not SIGBUS */
+
+    assert_int_equal(nxe_serving_start(dir, &current, &s, &err), NXE_OK);
+    assert_int_equal(nxe_serving_step(s, 1000, &err), NXE_AGAIN);
+    assert_int_equal(truncate(path_of(current.file), 5000), 0);
+
+    while ((rc = nxe_serving_step(s, 1000, &err)) == NXE_AGAIN) { /* void */ }
+
+    assert_int_equal(rc, NXE_INVALID);
+    assert_non_null(strstr(err.text, "published size"));
+    nxe_serving_close(s);
+}
+
+
 static void
 test_damage(void **state)
 {
@@ -780,6 +825,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         serving_test(test_round),
         serving_test(test_slices),
+        serving_test(test_slices_moved),
         serving_test(test_damage),
         serving_test(test_foreign),
         serving_test(test_current),
