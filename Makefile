@@ -160,7 +160,7 @@ $B/nginx-lua: | bench/get-lua
 	bench/get-lua $@
 
 # Every test file that starts nginx: none is named here, none is forgotten.
-NGINX_T = $(shell grep -l '^use Edge;' t/*.t)
+NGINX_T = $(filter-out t/chaos.t,$(shell grep -l '^use Edge;' t/*.t))
 
 # Another Debian's nginx, unpacked and built against below build/MATRIX.  It is
 # fetched anew where it does not run: its loader is an absolute path.

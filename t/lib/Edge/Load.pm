@@ -58,7 +58,9 @@ sub ask {
     my %got = (sent => 0, failed => 0, wrong => 0, why => '');
     my $c;
 
-    until ($stop->can_read($o{pause} // 0)) {
+    # on a busy machine all may be over before the first request
+
+    while (!$got{sent} || !$stop->can_read($o{pause} // 0)) {
 
         my $r = eval {
             $c //= Edge::Client->new($port, timeout => 20);
