@@ -180,7 +180,7 @@ ngx_http_experiment_lacks(ngx_http_experiment_ctx_t *ctx)
     ngx_uint_t  i;
 
     for (i = 0; i < ctx->nentries; i++) {
-        if (ctx->entries[i].a.reason == NXE_REASON_NO_UNIT
+        if (!ctx->entries[i].has_unit
             || ctx->entries[i].a.reason == NXE_REASON_NOT_TARGETED)
         {
             return 1;
@@ -339,24 +339,29 @@ ngx_http_experiment_layer_entry(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer, i, &h);
+    /* what is still to come is waited for, even if the first by name is off */
 
-    if (rc != NGX_OK) {
-        return rc;
+    if (status != NXE_AGAIN) {
+        rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer, i, &h);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     ngx_memzero(e, sizeof(ngx_http_experiment_entry_t));
     e->handle = h;
     ctx->nentries++;
 
-    if (ngx_http_experiment_fault(ctx, e) != NGX_DECLINED) {
-        return NGX_OK;
-    }
-
     if (status == NXE_AGAIN) {
         e->pending = 1;
         e->a.reason = NXE_REASON_NO_UNIT;
         e->a.variant = h->doc->baseline;
+        e->a.step = NXE_NONE;
+        return NGX_OK;
+    }
+
+    if (ngx_http_experiment_fault(ctx, e) != NGX_DECLINED) {
         return NGX_OK;
     }
 

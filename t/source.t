@@ -63,6 +63,12 @@ $e->apply(@sources,
         { attribute => 'jwt:tenant', op => 'eq', value => 'acme' } ],
         segments => { tenant => { source => 'jwt:tenant',
                                   values => [ 'acme' ] } }),
+    doc('wait.a', 'json:/u',
+        layer => { name => 'wait', range => [ 0, 0.5 ] },
+        variants => [ { name => 'control' },
+                      { name => 'b', route => { upstream => 'up' } } ]),
+    doc('wait.b', 'json:/u',
+        layer => { name => 'wait', range => [ 0.5, 1 ] }),
     doc('login', 'header:X-Id', targeting => [
         { attribute => 'var:auth_user', op => 'prefix', value => 'a' } ],
         segments => { who => { source => 'var:auth_user',
@@ -71,7 +77,7 @@ $e->apply(@sources,
 
 $e->must('stage', $_, 'ab', '--exposure', '1')
     for (map { $_->{name} } @sources), qw(plain trust risk known body ours low
-                                          high target login);
+                                          high target login wait.a wait.b);
 
 $e->run(<<'EOC');
 %%MAIN%%
@@ -146,6 +152,7 @@ http {
 
             location /pair/auth { experiment_trusted auth; proxy_pass http://up; }
         }
+        location /wait { experiment layer=wait; proxy_pass http://up; }
         location /target { experiment target; proxy_pass http://up; }
     }
 }
@@ -438,6 +445,21 @@ is($line->{body} // 'not read', 'not read', 'body - not needed');
 $e->post('/body/auth', '{"u":"alice"}');
 is($e->log_next->{experiments}[0]{unit}, keyed('alice'),
     'body - nothing verified');
+
+
+# A layer whose first document is off here: the body is read for the others.
+
+for my $row ([ 'wait.a', 'error' ], [ 'wait.b', 'assigned' ]) {
+    my ($name, $want) = @$row;
+    my $unit = $e->unit($name, reason => 'assigned');
+
+    $e->post('/wait', qq({"u":"$unit"}));
+    my $got = entry();
+    is("$got->{name} $got->{reason}", "$name $want", "layer - $name");
+}
+
+$e->post('/wait', '{}');
+is(entry()->{name}, 'wait.a', 'layer - no unit, the first by name');
 
 
 # What is stripped is no source.
