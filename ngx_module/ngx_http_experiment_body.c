@@ -104,7 +104,6 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
                                            ngx_http_experiment_body_handler);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        ctx->readable = 0;
         return rc;
     }
 

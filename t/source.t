@@ -153,6 +153,19 @@ http {
             location /pair/auth { experiment_trusted auth; proxy_pass http://up; }
         }
         location /wait { experiment layer=wait; proxy_pass http://up; }
+        location /large {
+            experiment body;
+            client_max_body_size 16;
+            error_page 413 = @large;
+            proxy_pass http://up;
+        }
+        location @large {
+            experiment body;
+            experiment_upstream up;
+            proxy_pass http://$experiment_upstream;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+        }
         location /target { experiment target; proxy_pass http://up; }
     }
 }
@@ -460,6 +473,27 @@ for my $row ([ 'wait.a', 'error' ], [ 'wait.b', 'assigned' ]) {
 
 $e->post('/wait', '{}');
 is(entry()->{name}, 'wait.a', 'layer - no unit, the first by name');
+
+
+# A body that is refused while it is read does not come: the baseline.
+
+for my $at_once (0, 1) {
+    my $c = $e->client;
+    my @parts = (Edge::Client->request('POST', '/large', undef,
+        'Content-Type', 'application/json', 'Transfer-Encoding', 'chunked'),
+        Edge::Client->chunked('{"u":"alice","more":"than is taken"}', 8));
+
+    $c->send($at_once ? join '', @parts : shift @parts);
+    if (!$at_once) {
+        $e->get('/plain', 'X-Id', 'between');
+        $e->log_next;
+        $c->send(@parts);
+    }
+
+    my $r = $c->response;
+    is($r->{status}, 200, "refused body - the baseline, $at_once");
+    is(entry()->{reason}, 'no_unit', "refused body - no unit, $at_once");
+}
 
 
 # What is stripped is no source.
