@@ -257,6 +257,7 @@ typedef struct {
 
     ngx_http_experiment_entry_t     *entries;
     ngx_uint_t                       nentries;
+    ngx_uint_t                       layers;       /* of the bind, decided */
     ngx_uint_t                       layer_excluded;
 
     nxe_credentials_t               *credentials;  /* NULL: not asked for */
@@ -271,6 +272,7 @@ typedef struct {
     ngx_int_t                        status;       /* of the handler */
 
     unsigned                         assigned:1;   /* entries are there */
+    unsigned                         partial:1;    /* some are, for now */
     unsigned                         accessed:1;   /* that phase is over */
     unsigned                         frozen:1;     /* the handler has run */
     unsigned                         readable:1;   /* json: may come yet */

@@ -7,6 +7,7 @@
 
 
 static void ngx_http_experiment_cleanup(void *data);
+static void ngx_http_experiment_no_entries(ngx_http_experiment_ctx_t *ctx);
 static ngx_uint_t ngx_http_experiment_lacks(ngx_http_experiment_ctx_t *ctx);
 static ngx_int_t ngx_http_experiment_entries(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_bind_t *bind);
@@ -120,6 +121,7 @@ ngx_http_experiment_assign(ngx_http_request_t *r,
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
 
     if (again) {
+        again = !ctx->accessed;
         ctx->accessed = 1;
     }
 
@@ -130,24 +132,27 @@ ngx_http_experiment_assign(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ctx->elcf = elcf;
     ctx->assigned = 1;
-    ctx->entries = NULL;
-    ctx->nentries = 0;
-    ctx->layer_excluded = 0;
 
-    if (elcf->bind == NGX_HTTP_EXPERIMENT_OFF) {
-        return NGX_OK;
+    if (!ctx->partial || ctx->elcf != elcf) {
+        ctx->elcf = elcf;
+        ctx->partial = 0;
+        ngx_http_experiment_no_entries(ctx);
+
+        if (elcf->bind == NGX_HTTP_EXPERIMENT_OFF) {
+            return NGX_OK;
+        }
+
+        if (ngx_http_experiment_get_step(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ctx->dialect = elcf->dialect == NGX_HTTP_EXPERIMENT_AUTO
+                       ? nxe_dialect_of_path((nxe_str_t) {
+                                                 (char *) r->uri.data,
+                                                 r->uri.len })
+                       : (nxe_dialect_t) elcf->dialect;
     }
-
-    if (ngx_http_experiment_get_step(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ctx->dialect = elcf->dialect == NGX_HTTP_EXPERIMENT_AUTO
-                   ? nxe_dialect_of_path((nxe_str_t) { (char *) r->uri.data,
-                                                       r->uri.len })
-                   : (nxe_dialect_t) elcf->dialect;
 
     if (ctx->snapshot == NULL) {
         emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
@@ -164,11 +169,25 @@ ngx_http_experiment_assign(ngx_http_request_t *r,
         rc = ngx_http_experiment_entries(r, ctx, bind);
     }
 
+    /* what is there stays: who waits goes on where it stopped */
+
+    ctx->partial = rc == NGX_AGAIN;
+
     if (rc == NGX_AGAIN) {
         ctx->assigned = 0;
     }
 
     return rc;
+}
+
+
+static void
+ngx_http_experiment_no_entries(ngx_http_experiment_ctx_t *ctx)
+{
+    ctx->entries = NULL;
+    ctx->nentries = 0;
+    ctx->layers = 0;
+    ctx->layer_excluded = 0;
 }
 
 
@@ -180,7 +199,7 @@ ngx_http_experiment_lacks(ngx_http_experiment_ctx_t *ctx)
     ngx_uint_t  i;
 
     for (i = 0; i < ctx->nentries; i++) {
-        if (ctx->entries[i].a.reason == NXE_REASON_NO_UNIT
+        if (!ctx->entries[i].has_unit
             || ctx->entries[i].a.reason == NXE_REASON_NOT_TARGETED)
         {
             return 1;
@@ -208,14 +227,17 @@ ngx_http_experiment_entries(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ctx->entries = ngx_pcalloc(r->pool, (bind->nlayers + bind->nhandles)
-                                       * sizeof(ngx_http_experiment_entry_t));
     if (ctx->entries == NULL) {
-        return NGX_ERROR;
+        ctx->entries = ngx_pcalloc(r->pool, (bind->nlayers + bind->nhandles)
+                                       * sizeof(ngx_http_experiment_entry_t));
+        if (ctx->entries == NULL) {
+            return NGX_ERROR;
+        }
     }
 
-    for (i = 0; i < bind->nlayers; i++) {
-        rc = ngx_http_experiment_layer_entry(r, ctx, bind->layers[i]);
+    for ( /* void */ ; ctx->layers < bind->nlayers; ctx->layers++) {
+        rc = ngx_http_experiment_layer_entry(r, ctx,
+                                             bind->layers[ctx->layers]);
 
         if (rc != NGX_OK) {
             return rc;
@@ -324,14 +346,12 @@ ngx_http_experiment_layer_entry(ngx_http_request_t *r,
             }
         }
 
-        ctx->layer_excluded += layer->n - (i != layer->n);
-
         if (i == layer->n) {
+            ctx->layer_excluded += layer->n;
             return NGX_OK;
         }
 
     } else {
-        ctx->layer_excluded += layer->n - 1;
         i = layer->first;
     }
 
@@ -339,24 +359,31 @@ ngx_http_experiment_layer_entry(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer, i, &h);
+    /* what is still to come is waited for, even if the first by name is off */
 
-    if (rc != NGX_OK) {
-        return rc;
+    if (status != NXE_AGAIN) {
+        rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer, i, &h);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
+
+    ctx->layer_excluded += layer->n - 1;
 
     ngx_memzero(e, sizeof(ngx_http_experiment_entry_t));
     e->handle = h;
     ctx->nentries++;
 
-    if (ngx_http_experiment_fault(ctx, e) != NGX_DECLINED) {
-        return NGX_OK;
-    }
-
     if (status == NXE_AGAIN) {
         e->pending = 1;
         e->a.reason = NXE_REASON_NO_UNIT;
         e->a.variant = h->doc->baseline;
+        e->a.step = NXE_NONE;
+        return NGX_OK;
+    }
+
+    if (ngx_http_experiment_fault(ctx, e) != NGX_DECLINED) {
         return NGX_OK;
     }
 
@@ -543,8 +570,7 @@ ngx_http_experiment_assign_rest(ngx_http_request_t *r,
         return rc;
     }
 
-    ctx->nentries = 0;
-    ctx->layer_excluded = 0;
+    ngx_http_experiment_no_entries(ctx);
 
     return ngx_http_experiment_entries(r, ctx, bind);
 }

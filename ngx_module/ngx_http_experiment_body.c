@@ -104,7 +104,6 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
                                            ngx_http_experiment_body_handler);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        ctx->readable = 0;
         return rc;
     }
 
@@ -170,11 +169,20 @@ ngx_http_experiment_wait(ngx_http_request_t *r,
 static void
 ngx_http_experiment_wait_handler(ngx_event_t *ev)
 {
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
+    ngx_connection_t           *c;
+    ngx_http_request_t         *r;
+    ngx_http_experiment_ctx_t  *ctx;
 
     r = ev->data;
     c = r->connection;
+    ctx = ngx_http_experiment_get_ctx(r);
+
+    /* of many that wait, those who cannot go on cost a turn next to nothing */
+
+    if (ngx_http_experiment_spent(ctx->snapshot->worker)) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+        return;
+    }
 
     ngx_http_set_log_request(c->log, r);
 

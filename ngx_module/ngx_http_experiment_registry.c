@@ -273,12 +273,12 @@ ngx_http_experiment_release(ngx_http_experiment_snapshot_t *snapshot)
 }
 
 
-/* 1 where who can wait should wait for the next turn. */
+/* 1 where who can wait has to wait for the next turn. */
 
 ngx_uint_t
 ngx_http_experiment_spent(ngx_http_experiment_worker_t *w)
 {
-    return w->patient && w->spent >= NGX_HTTP_EXPERIMENT_TURN;
+    return w->spent >= NGX_HTTP_EXPERIMENT_TURN;
 }
 
 

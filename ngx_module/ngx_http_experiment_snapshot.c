@@ -196,7 +196,7 @@ ngx_http_experiment_bind_layers(ngx_http_experiment_snapshot_t *s,
 
     for ( /* void */ ; bind->next < bind->nnames; bind->next++) {
 
-        if (ngx_http_experiment_spent(s->worker)) {
+        if (s->worker->patient && ngx_http_experiment_spent(s->worker)) {
             return NGX_AGAIN;
         }
 
@@ -431,7 +431,7 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
         return NGX_OK;
     }
 
-    if (ngx_http_experiment_spent(s->worker)) {
+    if (s->worker->patient && ngx_http_experiment_spent(s->worker)) {
         return NGX_AGAIN;
     }
 

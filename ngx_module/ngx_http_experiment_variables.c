@@ -165,6 +165,12 @@ ngx_http_experiment_ready(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    /* nobody asks while a body is read: it was refused, or the client left */
+
+    if (c->readable && ngx_http_experiment_assign_rest(r->main, c) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     *ctx = c;
 
     return NGX_OK;

@@ -63,6 +63,12 @@ $e->apply(@sources,
         { attribute => 'jwt:tenant', op => 'eq', value => 'acme' } ],
         segments => { tenant => { source => 'jwt:tenant',
                                   values => [ 'acme' ] } }),
+    doc('wait.a', 'json:/u',
+        layer => { name => 'wait', range => [ 0, 0.5 ] },
+        variants => [ { name => 'control' },
+                      { name => 'b', route => { upstream => 'up' } } ]),
+    doc('wait.b', 'json:/u',
+        layer => { name => 'wait', range => [ 0.5, 1 ] }),
     doc('login', 'header:X-Id', targeting => [
         { attribute => 'var:auth_user', op => 'prefix', value => 'a' } ],
         segments => { who => { source => 'var:auth_user',
@@ -71,7 +77,7 @@ $e->apply(@sources,
 
 $e->must('stage', $_, 'ab', '--exposure', '1')
     for (map { $_->{name} } @sources), qw(plain trust risk known body ours low
-                                          high target login);
+                                          high target login wait.a wait.b);
 
 $e->run(<<'EOC');
 %%MAIN%%
@@ -145,6 +151,20 @@ http {
             proxy_pass http://up;
 
             location /pair/auth { experiment_trusted auth; proxy_pass http://up; }
+        }
+        location /wait { experiment layer=wait; proxy_pass http://up; }
+        location /large {
+            experiment body;
+            client_max_body_size 16;
+            error_page 413 = @large;
+            proxy_pass http://up;
+        }
+        location @large {
+            experiment body;
+            experiment_upstream up;
+            proxy_pass http://$experiment_upstream;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
         }
         location /target { experiment target; proxy_pass http://up; }
     }
@@ -438,6 +458,42 @@ is($line->{body} // 'not read', 'not read', 'body - not needed');
 $e->post('/body/auth', '{"u":"alice"}');
 is($e->log_next->{experiments}[0]{unit}, keyed('alice'),
     'body - nothing verified');
+
+
+# A layer whose first document is off here: the body is read for the others.
+
+for my $row ([ 'wait.a', 'error' ], [ 'wait.b', 'assigned' ]) {
+    my ($name, $want) = @$row;
+    my $unit = $e->unit($name, reason => 'assigned');
+
+    $e->post('/wait', qq({"u":"$unit"}));
+    my $got = entry();
+    is("$got->{name} $got->{reason}", "$name $want", "layer - $name");
+}
+
+$e->post('/wait', '{}');
+is(entry()->{name}, 'wait.a', 'layer - no unit, the first by name');
+
+
+# A body that is refused while it is read does not come: the baseline.
+
+for my $at_once (0, 1) {
+    my $c = $e->client;
+    my @parts = (Edge::Client->request('POST', '/large', undef,
+        'Content-Type', 'application/json', 'Transfer-Encoding', 'chunked'),
+        Edge::Client->chunked('{"u":"alice","more":"than is taken"}', 8));
+
+    $c->send($at_once ? join '', @parts : shift @parts);
+    if (!$at_once) {
+        $e->get('/plain', 'X-Id', 'between');
+        $e->log_next;
+        $c->send(@parts);
+    }
+
+    my $r = $c->response;
+    is($r->{status}, 200, "refused body - the baseline, $at_once");
+    is(entry()->{reason}, 'no_unit', "refused body - no unit, $at_once");
+}
 
 
 # What is stripped is no source.
