@@ -177,8 +177,8 @@ nxe_members_room(nxe_members_t *m)
     m->used = 0;
 
     for (i = 0; i < old_size; i++) {
-        if (old[i] != 0) {
-            (void) nxe_members_put(m, old[i]);
+        if (old[i] != 0 && nxe_members_put(m, old[i])) {
+            return 0;       /* crowded out: it could not be found again */
         }
     }
 

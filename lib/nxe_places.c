@@ -80,7 +80,8 @@ nxe_places_chat(nxe_places_t *p, unsigned param, const nxe_mem_t *mem)
         p->at[NXE_AT_FIRST] = p->at[param]->parent;
         p->at[NXE_AT_MESSAGES] = p->at[param]->parent->parent;
 
-        return nxe_places_op(p, nxe_str("/messages/0/role"), mem, &p->at[NXE_AT_ROLE]);
+        return nxe_places_op(p, nxe_str("/messages/0/role"), mem,
+                             &p->at[NXE_AT_ROLE]);
     }
 
     return NXE_OK;

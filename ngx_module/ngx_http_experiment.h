@@ -378,7 +378,7 @@ ngx_uint_t ngx_http_experiment_edits_body(ngx_http_experiment_ctx_t *ctx,
 ngx_int_t ngx_http_experiment_segments(ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_entry_t *e, const nxe_request_t *req);
 void ngx_http_experiment_log_segments(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_entry_t *e);
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e);
 
 /* ngx_http_experiment_source.c */
 

@@ -448,8 +448,9 @@ ngx_http_experiment_json_type(ngx_str_t *type)
 
 
 /*
- * "reject" refuses what an arm would have edited, in every arm, and never
- * what is read for the sake of a source or of $experiment_model.
+ * "reject" refuses what an arm would have edited, in every arm; never what is
+ * read for the sake of a source or of $experiment_model, nor a unit that is
+ * not exposed, even where the baseline edits.
  */
 
 static ngx_uint_t
@@ -464,7 +465,9 @@ ngx_http_experiment_refuses(ngx_http_experiment_ctx_t *ctx)
     }
 
     for (i = 0; i < ctx->nentries; i++) {
-        if (ngx_http_experiment_edits_body(ctx, &ctx->entries[i])) {
+        if (ctx->entries[i].a.exposed
+            && ngx_http_experiment_edits_body(ctx, &ctx->entries[i]))
+        {
             return 1;
         }
     }

@@ -67,7 +67,7 @@ ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
     ngx_http_experiment_log_applied(l, ctx, e);
 
     if (e->segments != NULL) {
-        ngx_http_experiment_log_segments(l, e);
+        ngx_http_experiment_log_segments(l, ctx, e);
     }
 
     ngx_http_experiment_lit(l, "}");

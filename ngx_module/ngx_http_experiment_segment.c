@@ -6,6 +6,10 @@
 #include "ngx_http_experiment.h"
 
 
+static ngx_uint_t ngx_http_experiment_is_unit(ngx_http_experiment_ctx_t *ctx,
+    nxe_str_t value);
+
+
 /*
  * Read when the unit is assigned, since edits of headers may take away what
  * they read; what needs the body is left for when that has been scanned.
@@ -56,11 +60,33 @@ ngx_http_experiment_segments(ngx_http_experiment_ctx_t *ctx,
 }
 
 
+/*
+ * A document that reads freely what is the unit of another one's: no line has
+ * a unit in its raw form.
+ */
+
+static ngx_uint_t
+ngx_http_experiment_is_unit(ngx_http_experiment_ctx_t *ctx, nxe_str_t value)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < ctx->nentries; i++) {
+        if (ctx->entries[i].has_unit
+            && nxe_str_eq(ctx->entries[i].unit.value, value))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* A member of the entry, absent where nothing was found. */
 
 void
 ngx_http_experiment_log_segments(ngx_http_experiment_line_t *l,
-    ngx_http_experiment_entry_t *e)
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e)
 {
     uint32_t              i;
     ngx_uint_t            n;
@@ -68,11 +94,14 @@ ngx_http_experiment_log_segments(ngx_http_experiment_line_t *l,
 
     for (i = 0, n = 0; i < e->handle->doc->nsegments; i++) {
 
-        if (e->segments[i].data == NULL) {
+        segment = &e->handle->doc->segments[i];
+
+        if (e->segments[i].data == NULL
+            || (segment->nvalues == 0
+                && ngx_http_experiment_is_unit(ctx, e->segments[i])))
+        {
             continue;
         }
-
-        segment = &e->handle->doc->segments[i];
 
         if (n++ == 0) {
             ngx_http_experiment_lit(l, ",\"segments\":{");

@@ -226,6 +226,8 @@ is(segments('X-Id', $b, 'X-Free', "q\"\\\x7f\xff\xe2\x80\xa8")->{free},
     "q\"\\\x7f\x{fffd}\x{2028}", 'segments - escaped, as found');
 is(segments('X-Id', $b, 'X-Free', 'x' x 256)->{free}, 'x' x 256,
     'segments - 256 bytes');
+ok(!exists segments('X-Id', $b, 'X-Free', $b)->{free},
+   'segments - what is a unit is not logged');
 ok(!exists segments('X-Id', $b, 'X-Free', 'x' x 257)->{free},
     'segments - 257 bytes are no value');
 ok(!exists segments('X-Id', $b, 'X-Free', '1', 'X-Free', '1')->{free},
