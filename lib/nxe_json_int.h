@@ -65,7 +65,7 @@ const unsigned char *nxe_json_sse2(const unsigned char *p,
 #define NXE_MEMBERS_SMALL  32
 #define NXE_MEMBERS_STACK  256
 #define NXE_MEMBERS_MAX    (1u << 17)   /* slots of the table: 1 MB */
-#define NXE_MEMBERS_PROBES 512
+#define NXE_MEMBERS_PROBES 128
 
 typedef struct {
     uint32_t              start;        /* of its hashes on the stack */

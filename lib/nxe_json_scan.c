@@ -460,21 +460,27 @@ static nxe_json_node_t *
 nxe_scan_match(nxe_scan_t *s, nxe_json_node_t *parent, nxe_span_t key,
     nxe_str_t name, int escaped)
 {
-    int               same;
+    char              plain[NXE_JSON_TOKEN_MAX];
     nxe_json_node_t  *node;
+
+    if (!escaped) {
+        name.data++;
+        name.len -= 2;
+
+    } else if (nxe_json_unescape_to(name, plain, sizeof(plain), &name.len)
+               == NXE_OK)
+    {
+        name.data = plain;
+
+    } else {
+        return NULL;        /* no target has such a name */
+    }
 
     for (node = parent->child; node != NULL; node = node->next) {
 
-        if (escaped) {
-            same = nxe_json_string_eq(name, node->name);
-
-        } else {
-            same = node->name.len == name.len - 2
-                   && memcmp(node->name.data, name.data + 1, name.len - 2)
-                      == 0;
-        }
-
-        if (!same) {
+        if (node->name.len != name.len
+            || memcmp(node->name.data, name.data, name.len) != 0)
+        {
             continue;
         }
 

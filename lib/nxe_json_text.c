@@ -186,14 +186,34 @@ nxe_json_unescape(nxe_str_t quoted, size_t max, const nxe_mem_t *mem,
         return NXE_NOMEM;
     }
 
+    (void) nxe_json_unescape_to(quoted, p, len, &len);
+    p[len] = '\0';
+
     out->data = p;
     out->len = len;
 
-    for (nxe_unescape_start(&u, quoted); nxe_unescape_next(&u); p += u.len) {
-        memcpy(p, u.out, u.len);
+    return NXE_OK;
+}
+
+
+nxe_status_t
+nxe_json_unescape_to(nxe_str_t quoted, char *out, size_t max, size_t *len)
+{
+    size_t          i;
+    nxe_unescape_t  u;
+
+    i = 0;
+
+    for (nxe_unescape_start(&u, quoted); nxe_unescape_next(&u); i += u.len) {
+
+        if (u.len == 0 || max - i < u.len) {
+            return NXE_INVALID;
+        }
+
+        memcpy(out + i, u.out, u.len);
     }
 
-    *p = '\0';
+    *len = i;
 
     return NXE_OK;
 }
@@ -227,6 +247,15 @@ nxe_json_strings_eq(nxe_str_t quoted_a, nxe_str_t quoted_b)
 
     if (nxe_str_eq(quoted_a, quoted_b)) {
         return 1;
+    }
+
+    /*
+     * Every byte of a string may be an escape of six.  A short one is not
+     * worth a look at a long one: a client may send many.
+     */
+
+    if (quoted_a.len > 6 * quoted_b.len || quoted_b.len > 6 * quoted_a.len) {
+        return 0;
     }
 
     if (memchr(quoted_a.data, '\\', quoted_a.len) == NULL

@@ -178,6 +178,10 @@ nxe_status_t nxe_text_span(const nxe_text_t *text, nxe_span_t span,
 nxe_status_t nxe_json_unescape(nxe_str_t quoted, size_t max,
     const nxe_mem_t *mem, nxe_str_t *out);
 
+/* The same into max bytes of the caller's. */
+nxe_status_t nxe_json_unescape_to(nxe_str_t quoted, char *out, size_t max,
+    size_t *len);
+
 /* 1 if the scanned JSON string, unescaped, is s; a lone surrogate is not. */
 int nxe_json_string_eq(nxe_str_t quoted, nxe_str_t s);
 
