@@ -119,9 +119,10 @@ cmp_ok($done, '>=', $requests, 'requests');
 is($bad, 0, 'each was answered as it should be');
 is(join(' ', $e->workers), $worker, 'by one worker');
 
-# 64 kB are a few requests that happened to meet: a leak of the least that
-# malloc gives is a megabyte by now.
-cmp_ok($least, '<=', $before * 1.02 + 64,
+# 512 kB are requests that happened to meet, since what malloc has is the most
+# that was ever in use: a leak of the least that it gives, 16 bytes a request,
+# is a megabyte and a half by now.
+cmp_ok($least, '<=', $before * 1.02 + 512,
        "private memory, at first $before kB");
 
 $up->finish;
