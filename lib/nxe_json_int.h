@@ -98,6 +98,42 @@ void nxe_members_add(nxe_members_t *m, unsigned depth, nxe_str_t key,
 
 
 /*
+ * What stands between two values of an array of objects, and comes again:
+ *
+ *     {"role":"user","content":"..."},{"role":"assistant","content":"..."}
+ *                                   ^----------------------------^
+ *
+ * One object is closed and the next one opened.  Where the same bytes come
+ * again in such a place they mean the same, and one comparison does for their
+ * values, names and hashes.  They are borrowed from the text.
+ */
+
+#define NXE_REPEATS         4
+#define NXE_REPEAT_LEN      64
+#define NXE_REPEAT_VALUE    24      /* longer ones are not expected again */
+#define NXE_REPEAT_MEMBERS  4
+#define NXE_REPEAT_LESSONS  64      /* for texts that repeat nothing */
+
+typedef struct {
+    const unsigned char  *start;
+    size_t                len;
+    uint32_t              n;        /* members that the new object has */
+    uint64_t              hashes[NXE_REPEAT_MEMBERS];
+} nxe_repeat_t;
+
+typedef struct {
+    unsigned              n;
+    unsigned              last;     /* used or learned */
+    unsigned              lessons;  /* left */
+    unsigned              depth;    /* of what is being learned, or 0 */
+    unsigned              noted;    /* some of it is */
+    size_t                from;     /* where it began in the text */
+    size_t                to;       /* where it ended the last time */
+    nxe_repeat_t          slots[NXE_REPEATS];
+} nxe_repeats_t;
+
+
+/*
  * The scan runs over segments without joining them: a body arrives in what
  * came with the header and the rest, and joining it would cost a copy.
  *
@@ -124,6 +160,8 @@ typedef struct {
     nxe_json_node_t          *nodes[NXE_JSON_POINTER_DEPTH + 2];
     uint32_t                  index[NXE_JSON_POINTER_DEPTH + 2];
 
+    nxe_repeats_t             repeats;
+
     nxe_json_node_t          *node;     /* of the value that comes, or NULL */
     nxe_json_cause_t          pending;
     size_t                    pending_at;
@@ -149,6 +187,15 @@ int nxe_scan_more(nxe_scan_t *s);
  * byte order mark, the start of an invalid sequence.
  */
 nxe_json_cause_t nxe_scan_refuse(nxe_scan_t *s, const char *expected);
+
+
+/* nxe_json_repeat.c */
+
+/* Behind a value: 1 if what follows is known, and passed; a value comes. */
+int nxe_repeat_pass(nxe_scan_t *s);
+
+/* Before a value: what has come since the end of the one before, at from. */
+void nxe_repeat_learn(nxe_scan_t *s, size_t from);
 
 
 /* Passes white space; 0 at the end of the text. */

@@ -67,6 +67,7 @@ static nxe_json_cause_t
 nxe_scan_all(nxe_scan_t *s, unsigned flags, nxe_json_result_t *result)
 {
     int               done;
+    size_t            from;
     nxe_json_cause_t  cause;
 
     s->p = NULL;
@@ -77,6 +78,10 @@ nxe_scan_all(nxe_scan_t *s, unsigned flags, nxe_json_result_t *result)
     s->last = s->text->n != 0 ? s->text->segs + s->text->n : s->text->segs;
     s->kernel = nxe_json_kernel(flags);
     s->depth = 0;
+    s->repeats.n = 0;
+    s->repeats.last = 0;
+    s->repeats.lessons = NXE_REPEAT_LESSONS;
+    s->repeats.depth = 0;
     s->pending = NXE_JSON_OK;
     s->pending_at = 0;
     s->expected = NULL;
@@ -87,14 +92,27 @@ nxe_scan_all(nxe_scan_t *s, unsigned flags, nxe_json_result_t *result)
 
     done = 0;
 
-    do {
+    for ( ;; ) {
         cause = nxe_scan_value(s);
-
-        if (cause == NXE_JSON_OK) {
-            cause = nxe_scan_after(s, &done);
+        if (cause != NXE_JSON_OK) {
+            break;
         }
 
-    } while (cause == NXE_JSON_OK && !done);
+        if (s->repeats.n != 0 && nxe_repeat_pass(s)) {
+            continue;
+        }
+
+        from = nxe_scan_at(s);
+
+        cause = nxe_scan_after(s, &done);
+        if (cause != NXE_JSON_OK || done) {
+            break;
+        }
+
+        if (s->repeats.lessons != 0) {
+            nxe_repeat_learn(s, from);
+        }
+    }
 
     result->offset = nxe_scan_at(s);
     result->expected = s->expected;

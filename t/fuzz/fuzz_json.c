@@ -1,8 +1,8 @@
 /*
  * The scan.  The first byte chooses the cuts, the second what stands around
  * the text: nothing, or enough of a string or of numbers that the wide kernels
- * meet it at any place of their blocks (at each, if the first byte says so).  Whatever the cuts and the kernel, the
- * answer is the same; what it passes cJSON parses too, and finds the same
+ * meet it at any place of their blocks (at each, if the first byte says so).
+ * Whatever the cuts and the kernel, the answer is the same; what it passes cJSON parses too, and finds the same
  * members twice; a walk over what it passed visits the same values.
  */
 
@@ -16,7 +16,7 @@
 #include <nxe/buf.h>
 #include <nxe/json.h>
 
-#define TARGETS  7
+#define TARGETS  9
 #define READ     2      /* of these, the first are not edited */
 #define HEAD     2
 
@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
 static const char *const  pointers[TARGETS] = {
-    "/s/t", "/s/0", "/a", "/a/b", "/a/0", "/0/1", "/messages/0/role"
+    "/s/t", "/s/0", "/a", "/a/b", "/a/0", "/0/1", "/messages/0/role",
+    "/messages/3/role", "/messages/4"
 };
 
 #define KERNELS  4
