@@ -450,7 +450,7 @@ next: bring .*registry' back from a backup; or, .* remove .*serving'\n\z/,
 $ENV{EXPCTL_REGISTRY} = "$dir/empty.reg";
 init_registry();
 unlink glob "$dir/empty.reg/registry/*";
-($rc, $out, $err) = expctl('init');
+($rc, $out, $err) = expctl('init', '--log', "$dir/log/*.log*");
 is("$rc $err", '0 ', 'init - lost, and nothing served');
 $ENV{EXPCTL_REGISTRY} = $reg;
 

@@ -39,19 +39,20 @@ sub text {
 }
 
 
-# What is in git, or would be; in a tree without git, all but build/.
+# What is in git, or would be; where git is not installed, or does not trust
+# the tree, all but build/ and .git.
 
 sub tree {
     my @names;
 
     if (-e "$top/.git") {
         @names = split /\0/,
-            `git -C '$top' ls-files -z -co --exclude-standard`;
+            `git -C '$top' ls-files -z -co --exclude-standard 2>/dev/null`;
         return grep { -f "$top/$_" } @names if @names;
     }
 
     find({ no_chdir => 1, wanted => sub {
-        $File::Find::prune = 1 if $_ eq "$top/build";
+        return $File::Find::prune = 1 if /\A\Q$top\E\/(?:build|\.git)\z/;
         push @names, substr $_, length("$top/") if -f $_;
     } }, $top);
 
