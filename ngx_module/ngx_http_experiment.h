@@ -94,18 +94,19 @@ typedef struct {
 
 
 /*
- * A document compiled from its serving form; it is shared by the snapshots
- * that hold the same bytes, and kept by the worker between two of them.
+ * A document compiled from its serving form.  Handles of several snapshots
+ * share it where they hold the same bytes; idle, it waits for the next.
  */
 
 typedef struct {
     ngx_rbtree_node_t                node;         /* key: of the digest */
-    ngx_queue_t                      queue;        /* by last use */
+    ngx_queue_t                      queue;        /* worker->idle, if so */
+    ngx_uint_t                       refs;         /* handles */
+    ngx_uint_t                       swap;         /* when it became idle */
+    size_t                           size;         /* of its memory, about */
     ngx_pool_t                      *pool;
     nxe_doc_t                       *doc;          /* NULL: invalid */
     u_char                           digest[NXE_SHA256_LEN];
-    ngx_uint_t                       swap;         /* in force when it was
-                                                      last taken */
     /* made once: by step, dialect, and whether bodies are edited */
     ngx_http_experiment_targets_t  **targets;
     /* by variant and step: the log's text if every edit was applied */
@@ -114,10 +115,23 @@ typedef struct {
 } ngx_http_experiment_compiled_t;
 
 
-/* An experiment in a snapshot. */
+/*
+ * An experiment in a snapshot.  Unused, it may be let go of for another, and
+ * is made again when it is asked for.
+ */
 
-typedef struct {
+typedef struct ngx_http_experiment_handle_s  ngx_http_experiment_handle_t;
+
+struct ngx_http_experiment_handle_s {
     ngx_str_node_t                   sn;           /* name */
+    ngx_queue_t                      queue;        /* worker->unused, if so */
+    ngx_queue_t                      all;          /* snapshot->all */
+    ngx_uint_t                       refs;         /* pins, and binds by name */
+    size_t                           size;         /* of its memory, about */
+    ngx_pool_t                      *pool;
+    nxe_mem_t                        mem;
+    ngx_http_experiment_snapshot_t  *snapshot;
+    ngx_http_experiment_handle_t   **slot;         /* in its layer, or NULL */
     ngx_http_experiment_compiled_t  *compiled;     /* NULL: off, invalid */
     const nxe_doc_t                 *doc;
     const char                      *bytes;
@@ -133,7 +147,17 @@ typedef struct {
     unsigned                         error:1;
     unsigned                         routes:1;     /* some variant routes */
     unsigned                         whole:1;      /* has its layer to itself */
-} ngx_http_experiment_handle_t;
+};
+
+
+/* A handle that a request has been given: it stays until the request ends. */
+
+typedef struct ngx_http_experiment_pin_s  ngx_http_experiment_pin_t;
+
+struct ngx_http_experiment_pin_s {
+    ngx_http_experiment_handle_t    *handle;
+    ngx_http_experiment_pin_t       *next;
+};
 
 
 typedef struct {
@@ -165,13 +189,13 @@ struct ngx_http_experiment_snapshot_s {
     ngx_pool_t                      *pool;
     nxe_mem_t                        mem;
     ngx_uint_t                       refs;
-    ngx_uint_t                       swap;         /* that brought it */
-    ngx_queue_t                      queue;        /* worker->snapshots */
+    ngx_queue_t                      queue;        /* worker->dead, if so */
     uint64_t                         generation;
     ngx_http_experiment_worker_t    *worker;
 
     ngx_rbtree_t                     handles;
     ngx_rbtree_node_t                sentinel;
+    ngx_queue_t                      all;          /* handles */
     ngx_rbtree_t                     layers;
     ngx_rbtree_node_t                layers_sentinel;
     ngx_http_experiment_bind_t     **binds;        /* by location index */
@@ -193,9 +217,12 @@ struct ngx_http_experiment_worker_s {
 
     ngx_rbtree_t                     compiled;
     ngx_rbtree_node_t                sentinel;
-    ngx_queue_t                      queue;        /* of compiled documents */
-    ngx_queue_t                      snapshots;    /* the oldest first */
-    ngx_queue_t                      dead;         /* that nobody holds */
+    ngx_queue_t                      idle;         /* documents, by how long */
+    ngx_queue_t                      unused;       /* handles, by how long */
+    size_t                           memory;       /* of both, and of those
+                                                      in use */
+    ngx_queue_t                      dead;         /* snapshots that nobody
+                                                      holds */
     ngx_event_t                      sweep;
     ngx_http_experiment_targets_t  **targets;      /* of parameters alone, by
                                                       dialect and mask */
@@ -257,6 +284,7 @@ typedef struct {
 
     ngx_http_experiment_entry_t     *entries;
     ngx_uint_t                       nentries;
+    ngx_http_experiment_pin_t       *pins;
     ngx_uint_t                       layers;       /* of the bind, decided */
     ngx_uint_t                       layer_excluded;
 
@@ -335,24 +363,35 @@ void ngx_http_experiment_spend(ngx_http_experiment_worker_t *w,
 ngx_http_experiment_snapshot_t *ngx_http_experiment_snapshot_create(
     ngx_http_experiment_worker_t *worker, nxe_serving_t *serving,
     uint64_t generation, ngx_log_t *log);
-void ngx_http_experiment_snapshot_destroy(
-    ngx_http_experiment_snapshot_t *snapshot);
+ngx_int_t ngx_http_experiment_snapshot_destroy(
+    ngx_http_experiment_snapshot_t *snapshot, ngx_uint_t max);
 ngx_int_t ngx_http_experiment_bind(ngx_http_experiment_snapshot_t *snapshot,
     ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t **bind);
-ngx_int_t ngx_http_experiment_layer_handle(
-    ngx_http_experiment_snapshot_t *snapshot,
+void *ngx_http_experiment_palloc(void *pool, size_t size);
+
+/* ngx_http_experiment_handle.c */
+
+ngx_int_t ngx_http_experiment_layer_handle(ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_layer_t *layer, size_t i,
     ngx_http_experiment_handle_t **handle);
-void *ngx_http_experiment_palloc(void *pool, size_t size);
+ngx_int_t ngx_http_experiment_handle(
+    ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name,
+    ngx_uint_t must, ngx_http_experiment_handle_t **handle);
+void ngx_http_experiment_hold(ngx_http_experiment_handle_t *h);
+void ngx_http_experiment_unpin(ngx_http_experiment_ctx_t *ctx);
+void ngx_http_experiment_handle_free(ngx_http_experiment_handle_t *h);
 
 /* ngx_http_experiment_compile.c */
 
 ngx_http_experiment_compiled_t *ngx_http_experiment_compile(
     ngx_http_experiment_worker_t *worker, nxe_str_t name,
     nxe_entry_t *entry);
+void ngx_http_experiment_compiled_release(
+    ngx_http_experiment_worker_t *worker, ngx_http_experiment_compiled_t *c);
+ngx_uint_t ngx_http_experiment_compiled_oldest(
+    ngx_http_experiment_worker_t *worker);
 void ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
     ngx_uint_t max);
-void ngx_http_experiment_compiled_drop(ngx_http_experiment_worker_t *worker);
 
 /* ngx_http_experiment_assign.c */
 

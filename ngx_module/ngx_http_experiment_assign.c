@@ -94,6 +94,7 @@ ngx_http_experiment_cleanup(void *data)
     }
 
     if (ctx->snapshot != NULL) {
+        ngx_http_experiment_unpin(ctx);
         ngx_http_experiment_release(ctx->snapshot);
         ctx->snapshot = NULL;
     }
@@ -308,7 +309,7 @@ ngx_http_experiment_layer_entry(ngx_http_request_t *r,
     /* any valid document knows the layer's unit */
 
     for (i = 0; i < layer->n; i++) {
-        rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer,
+        rc = ngx_http_experiment_layer_handle(ctx, layer,
                                               (layer->first + i) % layer->n,
                                               &h);
         if (rc != NGX_OK) {
@@ -362,7 +363,7 @@ ngx_http_experiment_layer_entry(ngx_http_request_t *r,
     /* what is still to come is waited for, even if the first by name is off */
 
     if (status != NXE_AGAIN) {
-        rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer, i, &h);
+        rc = ngx_http_experiment_layer_handle(ctx, layer, i, &h);
 
         if (rc != NGX_OK) {
             return rc;
@@ -470,6 +471,7 @@ ngx_http_experiment_fault(ngx_http_experiment_ctx_t *ctx,
 
     if (!h->compiled->logged) {
         h->compiled->logged = 1;
+        ngx_http_experiment_hold(h);
 
         ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                       "experiment \"%V\" is off: it routes to \"%*s\", which "

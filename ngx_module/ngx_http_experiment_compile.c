@@ -1,13 +1,20 @@
 
 /*
- * Documents, compiled at their first use and kept while their bytes stay.
+ * Documents, compiled at their first use and kept while their bytes stay and
+ * there is room.
  */
 
 #include "ngx_http_experiment.h"
 
 
-static nxe_doc_t *ngx_http_experiment_compile_doc(ngx_pool_t *pool,
-    nxe_entry_t *entry, nxe_error_t *err);
+/* Pieces of a document's memory: most take two. */
+
+#define NGX_HTTP_EXPERIMENT_POOL  1024
+
+
+static void *ngx_http_experiment_compile_alloc(void *data, size_t size);
+static nxe_doc_t *ngx_http_experiment_compile_doc(
+    ngx_http_experiment_compiled_t *c, nxe_entry_t *entry, nxe_error_t *err);
 static void ngx_http_experiment_compiled_free(
     ngx_http_experiment_worker_t *worker, ngx_http_experiment_compiled_t *c);
 
@@ -41,10 +48,8 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
 
         if (ngx_memcmp(entry->digest, c->digest, NXE_SHA256_LEN) == 0) {
 
-            if (c->swap != worker->swap) {
-                c->swap = worker->swap;
+            if (c->refs++ == 0) {
                 ngx_queue_remove(&c->queue);
-                ngx_queue_insert_tail(&worker->queue, &c->queue);
             }
 
             return c;
@@ -53,7 +58,7 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
         node = node->right;     /* where an equal key is inserted */
     }
 
-    pool = ngx_create_pool(1024, worker->poll.log);
+    pool = ngx_create_pool(NGX_HTTP_EXPERIMENT_POOL, worker->poll.log);
     if (pool == NULL) {
         return NULL;
     }
@@ -65,12 +70,12 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
     }
 
     c->pool = pool;
-    c->swap = worker->swap;
+    c->refs = 1;
     c->node.key = key;
     ngx_memcpy(c->digest, entry->digest, NXE_SHA256_LEN);
 
     err.status = NXE_INVALID;
-    c->doc = ngx_http_experiment_compile_doc(pool, entry, &err);
+    c->doc = ngx_http_experiment_compile_doc(c, entry, &err);
 
     if (c->doc == NULL) {
 
@@ -95,16 +100,32 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
         }
     }
 
+    /* in pieces of a pool; what is in it beside the document fits in one */
+
+    c->size = ngx_align(c->size + NGX_HTTP_EXPERIMENT_POOL / 2,
+                        NGX_HTTP_EXPERIMENT_POOL);
+    worker->memory += c->size;
+
     ngx_rbtree_insert(&worker->compiled, &c->node);
-    ngx_queue_insert_tail(&worker->queue, &c->queue);
 
     return c;
 }
 
 
+static void *
+ngx_http_experiment_compile_alloc(void *data, size_t size)
+{
+    ngx_http_experiment_compiled_t  *c = data;
+
+    c->size += size;
+
+    return ngx_palloc(c->pool, size);
+}
+
+
 static nxe_doc_t *
-ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_entry_t *entry,
-    nxe_error_t *err)
+ngx_http_experiment_compile_doc(ngx_http_experiment_compiled_t *c,
+    nxe_entry_t *entry, nxe_error_t *err)
 {
     cJSON              *tree;
     nxe_doc_t          *doc;
@@ -113,8 +134,8 @@ ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_entry_t *entry,
     nxe_faults_t        faults;
     nxe_json_result_t   result;
 
-    mem.alloc = ngx_http_experiment_palloc;
-    mem.ctx = pool;
+    mem.alloc = ngx_http_experiment_compile_alloc;
+    mem.ctx = c;
 
     rc = nxe_tree_parse(entry->doc, &tree, &result);
 
@@ -151,34 +172,55 @@ ngx_http_experiment_compile_doc(ngx_pool_t *pool, nxe_entry_t *entry,
 }
 
 
+/* The last handle that lets go of it leaves it to those of newer snapshots. */
+
+void
+ngx_http_experiment_compiled_release(ngx_http_experiment_worker_t *worker,
+    ngx_http_experiment_compiled_t *c)
+{
+    if (--c->refs == 0) {
+        c->swap = worker->swap;
+        ngx_queue_insert_tail(&worker->idle, &c->queue);
+    }
+}
+
+
+/* Drops the document that nobody has used for the longest time; 0: none. */
+
+ngx_uint_t
+ngx_http_experiment_compiled_oldest(ngx_http_experiment_worker_t *worker)
+{
+    ngx_queue_t  *q;
+
+    if (ngx_queue_empty(&worker->idle)) {
+        return 0;
+    }
+
+    q = ngx_queue_head(&worker->idle);
+    ngx_http_experiment_compiled_free(worker,
+                    ngx_queue_data(q, ngx_http_experiment_compiled_t, queue));
+
+    return 1;
+}
+
+
 /*
- * Drops what no snapshot that is left can have taken, and what the one before
- * the last has not: a document that is switched off and on again is kept.
- * The queue is in order of last use, so that nothing else is looked at.
+ * Drops what has been idle since before the last swap: a document that is
+ * switched off and on again is kept.
  */
 
 void
 ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
     ngx_uint_t max)
 {
-    ngx_uint_t                       keep;
     ngx_queue_t                     *q;
     ngx_http_experiment_compiled_t  *c;
-    ngx_http_experiment_snapshot_t  *oldest;
 
-    keep = worker->swap - 1;
-
-    if (!ngx_queue_empty(&worker->snapshots)) {
-        oldest = ngx_queue_data(ngx_queue_head(&worker->snapshots),
-                                ngx_http_experiment_snapshot_t, queue);
-        keep = ngx_min(keep, oldest->swap);
-    }
-
-    while (!ngx_queue_empty(&worker->queue)) {
-        q = ngx_queue_head(&worker->queue);
+    while (!ngx_queue_empty(&worker->idle)) {
+        q = ngx_queue_head(&worker->idle);
         c = ngx_queue_data(q, ngx_http_experiment_compiled_t, queue);
 
-        if (c->swap >= keep) {
+        if (c->swap + 1 >= worker->swap) {
             break;
         }
 
@@ -192,23 +234,11 @@ ngx_http_experiment_compiled_sweep(ngx_http_experiment_worker_t *worker,
 }
 
 
-void
-ngx_http_experiment_compiled_drop(ngx_http_experiment_worker_t *worker)
-{
-    ngx_queue_t  *q;
-
-    while (!ngx_queue_empty(&worker->queue)) {
-        q = ngx_queue_head(&worker->queue);
-        ngx_http_experiment_compiled_free(worker,
-                ngx_queue_data(q, ngx_http_experiment_compiled_t, queue));
-    }
-}
-
-
 static void
 ngx_http_experiment_compiled_free(ngx_http_experiment_worker_t *worker,
     ngx_http_experiment_compiled_t *c)
 {
+    worker->memory -= c->size;
     ngx_rbtree_delete(&worker->compiled, &c->node);
     ngx_queue_remove(&c->queue);
     ngx_destroy_pool(c->pool);

@@ -56,7 +56,7 @@ ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
         ngx_http_experiment_log_head(l, e);
 
         if (head != NULL) {
-            ngx_http_experiment_keep(l, from, ctx->snapshot->pool, head);
+            ngx_http_experiment_keep(l, from, h->pool, head);
         }
     }
 

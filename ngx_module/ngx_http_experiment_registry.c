@@ -13,7 +13,8 @@
 
 #define NGX_HTTP_EXPERIMENT_HASH   250000       /* ns */
 #define NGX_HTTP_EXPERIMENT_SLICE  (64 * 1024)
-#define NGX_HTTP_EXPERIMENT_SWEEP  64           /* documents let go */
+#define NGX_HTTP_EXPERIMENT_SWEEP  256          /* handles, or documents, that
+                                                   are let go of */
 
 /* After a failure every eighth poll tries again. */
 
@@ -74,8 +75,8 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
     emcf->worker = w;
 
     ngx_rbtree_init(&w->compiled, &w->sentinel, ngx_rbtree_insert_value);
-    ngx_queue_init(&w->queue);
-    ngx_queue_init(&w->snapshots);
+    ngx_queue_init(&w->idle);
+    ngx_queue_init(&w->unused);
     ngx_queue_init(&w->dead);
 
     mem.alloc = ngx_http_experiment_palloc;
@@ -175,8 +176,8 @@ ngx_http_experiment_exit_worker(void *data)
     }
 
     while (ngx_http_experiment_bury(w)) { /* void */ }
+    while (ngx_http_experiment_compiled_oldest(w)) { /* void */ }
 
-    ngx_http_experiment_compiled_drop(w);
     nxe_generation_unmap(&w->generation);
 }
 
@@ -264,7 +265,6 @@ ngx_http_experiment_release(ngx_http_experiment_snapshot_t *snapshot)
 
     w = snapshot->worker;
 
-    ngx_queue_remove(&snapshot->queue);
     ngx_queue_insert_tail(&w->dead, &snapshot->queue);
 
     if (!w->sweep.posted) {
@@ -498,22 +498,21 @@ ngx_http_experiment_sweep_handler(ngx_event_t *ev)
 }
 
 
-/* One snapshot that nobody holds; 0 if there is none. */
+/* A part of a snapshot that nobody holds; 0 if there is none. */
 
 static ngx_uint_t
 ngx_http_experiment_bury(ngx_http_experiment_worker_t *w)
 {
-    ngx_queue_t  *q;
+    ngx_http_experiment_snapshot_t  *s;
 
     if (ngx_queue_empty(&w->dead)) {
         return 0;
     }
 
-    q = ngx_queue_head(&w->dead);
-    ngx_queue_remove(q);
+    s = ngx_queue_data(ngx_queue_head(&w->dead),
+                       ngx_http_experiment_snapshot_t, queue);
 
-    ngx_http_experiment_snapshot_destroy(
-                   ngx_queue_data(q, ngx_http_experiment_snapshot_t, queue));
+    (void) ngx_http_experiment_snapshot_destroy(s, NGX_HTTP_EXPERIMENT_SWEEP);
 
     return 1;
 }

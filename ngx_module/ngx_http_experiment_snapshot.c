@@ -1,7 +1,6 @@
 
 /*
- * A snapshot: the open copy, and what requests have looked up in it.
- * Documents are compiled at their first use and shared between snapshots.
+ * A snapshot: the open copy, and what locations bind of it.
  */
 
 #include "ngx_http_experiment.h"
@@ -30,12 +29,6 @@ static int ngx_libc_cdecl ngx_http_experiment_cmp_layers(const void *one,
     const void *two);
 static int ngx_libc_cdecl ngx_http_experiment_cmp_handles(const void *one,
     const void *two);
-static ngx_int_t ngx_http_experiment_handle(
-    ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name,
-    ngx_uint_t must, ngx_http_experiment_handle_t **handle);
-static ngx_int_t ngx_http_experiment_handle_load(
-    ngx_http_experiment_snapshot_t *snapshot,
-    ngx_http_experiment_handle_t *h, nxe_entry_t *entry);
 
 
 ngx_http_experiment_snapshot_t *
@@ -71,9 +64,9 @@ ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
     s->worker = worker;
     s->refs = 1;
 
-    s->swap = ++worker->swap;
-    ngx_queue_insert_tail(&worker->snapshots, &s->queue);
+    worker->swap++;
 
+    ngx_queue_init(&s->all);
     ngx_rbtree_init(&s->handles, &s->sentinel, ngx_str_rbtree_insert_value);
     ngx_rbtree_init(&s->layers, &s->layers_sentinel,
                     ngx_str_rbtree_insert_value);
@@ -82,11 +75,28 @@ ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
 }
 
 
-void
-ngx_http_experiment_snapshot_destroy(ngx_http_experiment_snapshot_t *s)
+/* In parts: NGX_AGAIN after max handles. */
+
+ngx_int_t
+ngx_http_experiment_snapshot_destroy(ngx_http_experiment_snapshot_t *s,
+    ngx_uint_t max)
 {
+    while (!ngx_queue_empty(&s->all)) {
+
+        if (max-- == 0) {
+            return NGX_AGAIN;
+        }
+
+        ngx_http_experiment_handle_free(
+                     ngx_queue_data(ngx_queue_head(&s->all),
+                                    ngx_http_experiment_handle_t, all));
+    }
+
+    ngx_queue_remove(&s->queue);
     nxe_serving_close(s->serving);
     ngx_destroy_pool(s->pool);
+
+    return NGX_OK;
 }
 
 
@@ -319,6 +329,7 @@ ngx_http_experiment_bind_names(ngx_http_experiment_snapshot_t *s,
         rc = ngx_http_experiment_handle(s, bind->names[bind->next], 0, &h);
 
         if (rc == NGX_OK) {
+            ngx_http_experiment_hold(h);
             bind->handles[bind->nhandles++] = h;
 
         } else if (rc != NGX_DECLINED) {
@@ -373,211 +384,4 @@ ngx_http_experiment_cmp_handles(const void *one, const void *two)
     y.len = b->sn.str.len;
 
     return nxe_str_cmp(x, y);
-}
-
-
-/* NGX_AGAIN: in the next turn, for who can wait. */
-
-ngx_int_t
-ngx_http_experiment_layer_handle(ngx_http_experiment_snapshot_t *s,
-    ngx_http_experiment_layer_t *layer, size_t i,
-    ngx_http_experiment_handle_t **handle)
-{
-    ngx_int_t  rc;
-
-    if (layer->handles[i] == NULL) {
-        rc = ngx_http_experiment_handle(s, layer->places[i].name, 1, handle);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        layer->handles[i] = *handle;
-    }
-
-    *handle = layer->handles[i];
-
-    return NGX_OK;
-}
-
-
-/*
- * NGX_DECLINED: there is no experiment of that name.  Where it must be, since
- * a layer lists it, it is there with an error.
- */
-
-static ngx_int_t
-ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
-    ngx_uint_t must, ngx_http_experiment_handle_t **handle)
-{
-    uint32_t                       hash;
-    ngx_str_t                      key;
-    nxe_str_t                      copy;
-    nxe_error_t                    err;
-    nxe_entry_t                    entry;
-    nxe_status_t                   rc;
-    struct timespec                since;
-    ngx_http_experiment_handle_t  *h;
-
-    key.data = (u_char *) name.data;
-    key.len = name.len;
-    hash = ngx_crc32_short(key.data, key.len);
-
-    h = (ngx_http_experiment_handle_t *)
-            ngx_str_rbtree_lookup(&s->handles, &key, hash);
-
-    if (h != NULL) {
-        *handle = h;
-        return NGX_OK;
-    }
-
-    if (s->worker->patient && ngx_http_experiment_spent(s->worker)) {
-        return NGX_AGAIN;
-    }
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &since);
-
-    rc = nxe_serving_entry(s->serving, name, &entry, &err);
-
-    if (rc == NXE_DECLINED) {
-
-        if (!must) {
-            return NGX_DECLINED;
-        }
-
-        (void) nxe_fail(&err, rc, "\"%.*s\" is in a layer, but not there",
-                        (int) name.len, name.data);
-    }
-
-    h = ngx_pcalloc(s->pool, sizeof(ngx_http_experiment_handle_t));
-
-    if (h == NULL || nxe_str_copy(&s->mem, name, &copy) != NXE_OK) {
-        return NGX_ERROR;
-    }
-
-    h->sn.node.key = hash;
-    h->sn.str.data = (u_char *) copy.data;
-    h->sn.str.len = copy.len;
-
-    if (rc != NXE_OK) {
-        ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
-                      "experiment registry: %s", err.text);
-        h->error = 1;
-
-    } else if (ngx_http_experiment_handle_load(s, h, &entry) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_rbtree_insert(&s->handles, &h->sn.node);
-
-    ngx_http_experiment_spend(s->worker, &since);
-
-    *handle = h;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_experiment_handle_load(ngx_http_experiment_snapshot_t *s,
-    ngx_http_experiment_handle_t *h, nxe_entry_t *entry)
-{
-    char                             p[NXE_DOUBLE_LEN];
-    uint32_t                         i;
-    nxe_error_t                      err;
-    nxe_state_t                      state;
-    nxe_status_t                     rc;
-    ngx_http_experiment_compiled_t  *c;
-
-    h->baseline = entry->baseline;
-    h->bytes = entry->bytes.data;
-
-    rc = nxe_state_parse(entry->state, &s->mem, &state, &err);
-
-    if (rc == NXE_NOMEM) {
-        return NGX_ERROR;
-    }
-
-    if (rc != NXE_OK) {
-        ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
-                      "experiment \"%V\" has a bad state: %s", &h->sn.str,
-                      err.text);
-        h->error = 1;
-        return NGX_OK;
-    }
-
-    h->revision = state.revision;
-    h->phase = state.phase;
-    h->stage = state.stage;
-
-    if (!nxe_state_live(&state)) {
-        return NGX_OK;
-    }
-
-    c = ngx_http_experiment_compile(s->worker,
-                            (nxe_str_t) { (char *) h->sn.str.data,
-                                          h->sn.str.len },
-                            entry);
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->compiled = c;
-    h->doc = c->doc;
-
-    if (c->doc == NULL) {
-        h->error = 1;
-        return NGX_OK;
-    }
-
-    if (!nxe_str_eq(c->doc->name, (nxe_str_t) { (char *) h->sn.str.data,
-                                                h->sn.str.len }))
-    {
-        ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
-                      "experiment \"%V\" has a document of another name",
-                      &h->sn.str);
-        h->doc = NULL;
-        h->error = 1;
-        return NGX_OK;
-    }
-
-    if (nxe_state_force(c->doc, &state, &h->force) != NXE_OK) {
-        ngx_log_error(NGX_LOG_ERR, s->pool->log, 0,
-                      "experiment \"%V\" rolls out a variant that it has not",
-                      &h->sn.str);
-        h->error = 1;
-        return NGX_OK;
-    }
-
-    h->ranges = ngx_palloc(s->pool, c->doc->nvariants * sizeof(nxe_range_t));
-    h->p = ngx_palloc(s->pool, c->doc->nvariants * sizeof(ngx_str_t));
-    h->heads = ngx_pcalloc(s->pool, c->doc->nvariants * sizeof(ngx_str_t));
-
-    if (h->ranges == NULL || h->p == NULL || h->heads == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->whole = nxe_frac_threshold(c->doc->layer_from) == 0
-               && nxe_frac_threshold(c->doc->layer_to) == (uint64_t) 1 << 32;
-
-    nxe_assign_ranges(c->doc, &h->force, h->ranges);
-
-    for (i = 0; i < c->doc->nvariants; i++) {
-
-        if (c->doc->variants[i].nroutes != 0) {
-            h->routes = 1;
-        }
-
-        /* printed once: a shortest decimal costs more than a request's line */
-
-        h->p[i].len = nxe_double_print(nxe_assign_p(c->doc, &h->force, i), p);
-        h->p[i].data = ngx_pnalloc(s->pool, h->p[i].len);
-        if (h->p[i].data == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(h->p[i].data, p, h->p[i].len);
-    }
-
-    return NGX_OK;
 }

@@ -167,7 +167,7 @@ ngx_http_experiment_each_pending(ngx_http_experiment_ctx_t *ctx,
     }
 
     for (j = 0; j < layer->n; j++) {
-        rc = ngx_http_experiment_layer_handle(ctx->snapshot, layer, j, &h);
+        rc = ngx_http_experiment_layer_handle(ctx, layer, j, &h);
         if (rc != NGX_OK) {
             return rc;
         }
