@@ -22,8 +22,9 @@
 
 
 /*
- * Of a turn of the event loop, what loading documents may take: half of what
- * is promised, since the last one begins within it and ends where it ends.
+ * Of a turn of the event loop, what a new copy, loading documents and letting
+ * go of old ones may take together: half of what is promised, since the last
+ * of these begins within it and ends where it ends.
  */
 
 #define NGX_HTTP_EXPERIMENT_TURN   500000       /* ns */
@@ -388,6 +389,8 @@ ngx_http_experiment_step_handler(ngx_event_t *ev)
     } while (rc == NXE_AGAIN
              && ngx_http_experiment_since(&since) < NGX_HTTP_EXPERIMENT_HASH);
 
+    ngx_http_experiment_spend(w, &since);
+
     if (rc == NXE_AGAIN) {
         ngx_post_event(&w->step, &ngx_posted_next_events);
         return;
@@ -485,16 +488,26 @@ ngx_http_experiment_swap(ngx_http_experiment_worker_t *w)
 static void
 ngx_http_experiment_sweep_handler(ngx_event_t *ev)
 {
+    struct timespec                since;
     ngx_http_experiment_worker_t  *w;
 
     w = ev->data;
 
-    if (ngx_http_experiment_bury(w)) {
+    if (ngx_http_experiment_spent(w)) {
         ngx_post_event(ev, &ngx_posted_next_events);
         return;
     }
 
-    ngx_http_experiment_compiled_sweep(w, NGX_HTTP_EXPERIMENT_SWEEP);
+    (void) clock_gettime(CLOCK_MONOTONIC, &since);
+
+    if (ngx_http_experiment_bury(w)) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+
+    } else {
+        ngx_http_experiment_compiled_sweep(w, NGX_HTTP_EXPERIMENT_SWEEP);
+    }
+
+    ngx_http_experiment_spend(w, &since);
 }
 
 
