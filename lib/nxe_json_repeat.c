@@ -137,7 +137,7 @@ nxe_repeat_learn(nxe_scan_t *s, size_t from)
         q = nxe_repeat_space(q + 1, s->p);
         rs->depth = 0;
 
-        if (q != s->p && *q == ','
+        if (rs->lessons != 0 && q != s->p && *q == ','
             && nxe_repeat_space(q + 1, s->p) == s->p)
         {
             rs->depth = s->depth + 1;

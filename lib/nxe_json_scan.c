@@ -66,7 +66,7 @@ nxe_json_scan_members(const nxe_text_t *text, nxe_json_node_t *root,
 static nxe_json_cause_t
 nxe_scan_all(nxe_scan_t *s, unsigned flags, nxe_json_result_t *result)
 {
-    int               done;
+    int               done, closes;
     size_t            from;
     nxe_json_cause_t  cause;
 
@@ -98,7 +98,9 @@ nxe_scan_all(nxe_scan_t *s, unsigned flags, nxe_json_result_t *result)
             break;
         }
 
-        if (s->repeats.n != 0 && nxe_repeat_pass(s)) {
+        closes = s->p != s->end && (*s->p == '}' || *s->p <= ' ');
+
+        if (closes && s->repeats.n != 0 && nxe_repeat_pass(s)) {
             continue;
         }
 
@@ -109,7 +111,7 @@ nxe_scan_all(nxe_scan_t *s, unsigned flags, nxe_json_result_t *result)
             break;
         }
 
-        if (s->repeats.lessons != 0) {
+        if ((closes && s->repeats.lessons != 0) || s->repeats.depth != 0) {
             nxe_repeat_learn(s, from);
         }
     }
