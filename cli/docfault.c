@@ -80,6 +80,7 @@ docfault_print(cli_t *cli, const char *path, nxe_str_t text,
         docfault_place(cli, text, &list[i]);
     }
 
+    /* cppcheck-suppress uninitvar ; n are filled */
     qsort(list, n, sizeof(docfault_t), docfault_cmp);
 
     docfault_all(cli, path, text, list, n, faults->n, outcome);
@@ -463,8 +464,8 @@ docfault_cells(cli_t *cli, nxe_str_t text, size_t start, nxe_span_t span,
         at = span.start - DOCFAULT_REGION;
         *cut_left = 1;
 
-        while (((unsigned char) text.data[at] & 0xc0) == 0x80
-               && at < span.start)
+        while (at < span.start
+               && ((unsigned char) text.data[at] & 0xc0) == 0x80)
         {
             at++;
         }

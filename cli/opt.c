@@ -199,7 +199,7 @@ unknown_command(cli_t *cli, const char *word)
     int          i;
     const char  *near, *names[64];
 
-    for (i = 0; cli_commands[i] != NULL && i < 63; i++) {
+    for (i = 0; i < 63 && cli_commands[i] != NULL; i++) {
         names[i] = cli_commands[i]->name;
     }
 
