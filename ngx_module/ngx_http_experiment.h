@@ -104,6 +104,7 @@ typedef struct {
     ngx_uint_t                       refs;         /* handles */
     ngx_uint_t                       swap;         /* when it became idle */
     size_t                           size;         /* of its memory, about */
+    size_t                           counted;      /* idle: in w->memory */
     ngx_pool_t                      *pool;
     nxe_doc_t                       *doc;          /* NULL: invalid */
     u_char                           digest[NXE_SHA256_LEN];
@@ -126,8 +127,10 @@ struct ngx_http_experiment_handle_s {
     ngx_str_node_t                   sn;           /* name */
     ngx_queue_t                      queue;        /* worker->unused, if so */
     ngx_queue_t                      all;          /* snapshot->all */
-    ngx_uint_t                       refs;         /* pins, and binds by name */
+    ngx_uint_t                       refs;         /* pins, binds by name, and
+                                                      what is to be told once */
     size_t                           size;         /* of its memory, about */
+    size_t                           counted;      /* unused: in w->memory */
     ngx_pool_t                      *pool;
     nxe_mem_t                        mem;
     ngx_http_experiment_snapshot_t  *snapshot;
@@ -160,10 +163,25 @@ struct ngx_http_experiment_pin_s {
 };
 
 
+/* What any document of a layer may look for in a body on a step. */
+
+typedef struct {
+    nxe_str_t                        step;
+    unsigned                         params;       /* of 1 << nxe_param_t */
+    ngx_array_t                      ops;          /* of nxe_str_t: paths */
+} ngx_http_experiment_step_t;
+
+typedef struct {
+    ngx_array_t                      pointers;     /* of nxe_str_t: sources */
+    ngx_array_t                      steps;
+} ngx_http_experiment_needs_t;
+
+
 typedef struct {
     ngx_str_node_t                   sn;           /* name */
     nxe_str_t                        name;
     nxe_place_t                     *places;       /* by position */
+    ngx_http_experiment_needs_t     *needs;        /* NULL: not asked for */
     ngx_http_experiment_handle_t   **handles;      /* NULL: not used yet */
     size_t                           n;
     size_t                           first;        /* the first by name */
@@ -219,8 +237,7 @@ struct ngx_http_experiment_worker_s {
     ngx_rbtree_node_t                sentinel;
     ngx_queue_t                      idle;         /* documents, by how long */
     ngx_queue_t                      unused;       /* handles, by how long */
-    size_t                           memory;       /* of both, and of those
-                                                      in use */
+    size_t                           memory;       /* of both, about */
     ngx_queue_t                      dead;         /* snapshots that nobody
                                                       holds */
     ngx_event_t                      sweep;
@@ -363,7 +380,7 @@ void ngx_http_experiment_spend(ngx_http_experiment_worker_t *w,
 ngx_http_experiment_snapshot_t *ngx_http_experiment_snapshot_create(
     ngx_http_experiment_worker_t *worker, nxe_serving_t *serving,
     uint64_t generation, ngx_log_t *log);
-ngx_int_t ngx_http_experiment_snapshot_destroy(
+void ngx_http_experiment_snapshot_destroy(
     ngx_http_experiment_snapshot_t *snapshot, ngx_uint_t max);
 ngx_int_t ngx_http_experiment_bind(ngx_http_experiment_snapshot_t *snapshot,
     ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t **bind);
@@ -378,6 +395,9 @@ ngx_int_t ngx_http_experiment_handle(
     ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name,
     ngx_uint_t must, ngx_http_experiment_handle_t **handle);
 void ngx_http_experiment_hold(ngx_http_experiment_handle_t *h);
+void ngx_http_experiment_unhold(ngx_http_experiment_handle_t *h);
+ngx_int_t ngx_http_experiment_make_room(ngx_http_experiment_worker_t *w,
+    ngx_uint_t max);
 void ngx_http_experiment_unpin(ngx_http_experiment_ctx_t *ctx);
 void ngx_http_experiment_handle_free(ngx_http_experiment_handle_t *h);
 
@@ -404,6 +424,11 @@ ngx_int_t ngx_http_experiment_assign_rest(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_uint_t ngx_http_experiment_listed(ngx_http_experiment_loc_conf_t *elcf,
     nxe_str_t upstream);
+
+/* ngx_http_experiment_needs.c */
+
+ngx_int_t ngx_http_experiment_layer_needs(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_layer_t *layer);
 
 /* ngx_http_experiment_targets.c */
 

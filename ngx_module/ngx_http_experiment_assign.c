@@ -471,7 +471,7 @@ ngx_http_experiment_fault(ngx_http_experiment_ctx_t *ctx,
 
     if (!h->compiled->logged) {
         h->compiled->logged = 1;
-        ngx_http_experiment_hold(h);
+        ngx_http_experiment_hold(h);        /* for good: it is told once */
 
         ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                       "experiment \"%V\" is off: it routes to \"%*s\", which "

@@ -9,12 +9,12 @@
 
 /* Pieces of a document's memory: most take two. */
 
-#define NGX_HTTP_EXPERIMENT_POOL  1024
+#define NGX_HTTP_EXPERIMENT_DOC_POOL  1024
 
 
 static void *ngx_http_experiment_compile_alloc(void *data, size_t size);
-static nxe_doc_t *ngx_http_experiment_compile_doc(
-    ngx_http_experiment_compiled_t *c, nxe_entry_t *entry, nxe_error_t *err);
+static nxe_doc_t *ngx_http_experiment_compile_doc(const nxe_mem_t *mem,
+    nxe_entry_t *entry, nxe_error_t *err);
 static void ngx_http_experiment_compiled_free(
     ngx_http_experiment_worker_t *worker, ngx_http_experiment_compiled_t *c);
 
@@ -25,6 +25,7 @@ ngx_http_experiment_compiled_t *
 ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
     nxe_str_t name, nxe_entry_t *entry)
 {
+    nxe_mem_t                        mem;
     ngx_pool_t                      *pool;
     nxe_error_t                      err;
     ngx_rbtree_key_t                 key;
@@ -50,6 +51,7 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
 
             if (c->refs++ == 0) {
                 ngx_queue_remove(&c->queue);
+                worker->memory -= c->counted;
             }
 
             return c;
@@ -58,7 +60,7 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
         node = node->right;     /* where an equal key is inserted */
     }
 
-    pool = ngx_create_pool(NGX_HTTP_EXPERIMENT_POOL, worker->poll.log);
+    pool = ngx_create_pool(NGX_HTTP_EXPERIMENT_DOC_POOL, worker->poll.log);
     if (pool == NULL) {
         return NULL;
     }
@@ -71,11 +73,15 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
 
     c->pool = pool;
     c->refs = 1;
+
+    mem.alloc = ngx_http_experiment_compile_alloc;
+    mem.ctx = c;
+
     c->node.key = key;
     ngx_memcpy(c->digest, entry->digest, NXE_SHA256_LEN);
 
     err.status = NXE_INVALID;
-    c->doc = ngx_http_experiment_compile_doc(c, entry, &err);
+    c->doc = ngx_http_experiment_compile_doc(&mem, entry, &err);
 
     if (c->doc == NULL) {
 
@@ -89,10 +95,10 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
                       err.text);
 
     } else {
-        c->targets = ngx_pcalloc(pool, (c->doc->nsteps + 1) * NXE_DIALECTS * 2
+        c->targets = nxe_calloc(&mem, (c->doc->nsteps + 1) * NXE_DIALECTS * 2
                                      * sizeof(ngx_http_experiment_targets_t *));
-        c->applied = ngx_pcalloc(pool, c->doc->nvariants * c->doc->nsteps
-                                       * sizeof(ngx_str_t));
+        c->applied = nxe_calloc(&mem, c->doc->nvariants * c->doc->nsteps
+                                      * sizeof(ngx_str_t));
 
         if (c->targets == NULL || c->applied == NULL) {
             ngx_destroy_pool(pool);
@@ -100,11 +106,9 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
         }
     }
 
-    /* in pieces of a pool; what is in it beside the document fits in one */
-
-    c->size = ngx_align(c->size + NGX_HTTP_EXPERIMENT_POOL / 2,
-                        NGX_HTTP_EXPERIMENT_POOL);
-    worker->memory += c->size;
+    c->size = ngx_align(c->size + sizeof(ngx_pool_t)
+                        + sizeof(ngx_http_experiment_compiled_t),
+                        NGX_HTTP_EXPERIMENT_DOC_POOL);
 
     ngx_rbtree_insert(&worker->compiled, &c->node);
 
@@ -124,18 +128,14 @@ ngx_http_experiment_compile_alloc(void *data, size_t size)
 
 
 static nxe_doc_t *
-ngx_http_experiment_compile_doc(ngx_http_experiment_compiled_t *c,
-    nxe_entry_t *entry, nxe_error_t *err)
+ngx_http_experiment_compile_doc(const nxe_mem_t *mem, nxe_entry_t *entry,
+    nxe_error_t *err)
 {
     cJSON              *tree;
     nxe_doc_t          *doc;
-    nxe_mem_t           mem;
     nxe_status_t        rc;
     nxe_faults_t        faults;
     nxe_json_result_t   result;
-
-    mem.alloc = ngx_http_experiment_compile_alloc;
-    mem.ctx = c;
 
     rc = nxe_tree_parse(entry->doc, &tree, &result);
 
@@ -144,9 +144,9 @@ ngx_http_experiment_compile_doc(ngx_http_experiment_compiled_t *c,
         return NULL;
     }
 
-    nxe_faults_init(&faults, &mem);
+    nxe_faults_init(&faults, mem);
 
-    rc = nxe_doc_build(tree, NXE_DOC_SERVING, entry->bytes, &mem, &faults,
+    rc = nxe_doc_build(tree, NXE_DOC_SERVING, entry->bytes, mem, &faults,
                        &doc);
     cJSON_Delete(tree);
 
@@ -180,6 +180,8 @@ ngx_http_experiment_compiled_release(ngx_http_experiment_worker_t *worker,
 {
     if (--c->refs == 0) {
         c->swap = worker->swap;
+        c->counted = c->size;
+        worker->memory += c->counted;
         ngx_queue_insert_tail(&worker->idle, &c->queue);
     }
 }
@@ -238,7 +240,7 @@ static void
 ngx_http_experiment_compiled_free(ngx_http_experiment_worker_t *worker,
     ngx_http_experiment_compiled_t *c)
 {
-    worker->memory -= c->size;
+    worker->memory -= c->counted;
     ngx_rbtree_delete(&worker->compiled, &c->node);
     ngx_queue_remove(&c->queue);
     ngx_destroy_pool(c->pool);

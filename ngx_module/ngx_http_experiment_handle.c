@@ -8,12 +8,15 @@
 
 
 /*
- * Of a worker's private memory, what handles and documents may take: some two
- * thousand of them, of four variants each.  What is in use stays whatever it
- * takes.
+ * Of a worker's private memory, what handles and documents that nobody uses
+ * may take: some two thousand of them, of four variants each.
  */
 
 #define NGX_HTTP_EXPERIMENT_ROOM  (6 * 1024 * 1024)
+
+/* Who makes a handle lets go of so many: one, mostly, and of its document. */
+
+#define NGX_HTTP_EXPERIMENT_FEW    4
 
 /* Pieces of a handle's memory. */
 
@@ -25,10 +28,9 @@ static ngx_int_t ngx_http_experiment_pin(ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_handle_t *h);
 static ngx_http_experiment_handle_t *ngx_http_experiment_handle_create(
     ngx_http_experiment_snapshot_t *s, nxe_str_t name, uint32_t hash);
-static void ngx_http_experiment_make_room(ngx_http_experiment_worker_t *w);
 static ngx_int_t ngx_http_experiment_handle_load(
     ngx_http_experiment_handle_t *h, nxe_entry_t *entry);
-static ngx_int_t ngx_http_experiment_handle_ranges(
+static ngx_int_t ngx_http_experiment_handle_state(
     ngx_http_experiment_handle_t *h);
 
 
@@ -42,22 +44,29 @@ ngx_http_experiment_layer_handle(ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_layer_t *layer, size_t i,
     ngx_http_experiment_handle_t **handle)
 {
-    ngx_int_t  rc;
+    ngx_int_t                      rc;
+    ngx_http_experiment_handle_t  *h;
 
-    if (layer->handles[i] == NULL) {
+    h = layer->handles[i];
+
+    if (h == NULL) {
         rc = ngx_http_experiment_handle(ctx->snapshot, layer->places[i].name,
-                                        1, handle);
+                                        1, &h);
         if (rc != NGX_OK) {
             return rc;
         }
 
-        layer->handles[i] = *handle;
-        layer->handles[i]->slot = &layer->handles[i];
+        /* a copy that lists a name twice has one slot for it */
+
+        if (h->slot == NULL) {
+            layer->handles[i] = h;
+            h->slot = &layer->handles[i];
+        }
     }
 
-    *handle = layer->handles[i];
+    *handle = h;
 
-    return ngx_http_experiment_pin(ctx, *handle);
+    return ngx_http_experiment_pin(ctx, h);
 }
 
 
@@ -66,6 +75,10 @@ ngx_http_experiment_pin(ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_handle_t *h)
 {
     ngx_http_experiment_pin_t  *pin;
+
+    if (ctx->pins != NULL && ctx->pins->handle == h) {
+        return NGX_OK;
+    }
 
     pin = ngx_palloc(ctx->request->pool, sizeof(ngx_http_experiment_pin_t));
     if (pin == NULL) {
@@ -87,15 +100,10 @@ ngx_http_experiment_pin(ngx_http_experiment_ctx_t *ctx,
 void
 ngx_http_experiment_unpin(ngx_http_experiment_ctx_t *ctx)
 {
-    ngx_http_experiment_pin_t     *pin;
-    ngx_http_experiment_handle_t  *h;
+    ngx_http_experiment_pin_t  *pin;
 
     for (pin = ctx->pins; pin != NULL; pin = pin->next) {
-        h = pin->handle;
-
-        if (--h->refs == 0) {
-            ngx_queue_insert_tail(&h->snapshot->worker->unused, &h->queue);
-        }
+        ngx_http_experiment_unhold(pin->handle);
     }
 
     ctx->pins = NULL;
@@ -107,6 +115,29 @@ ngx_http_experiment_hold(ngx_http_experiment_handle_t *h)
 {
     if (h->refs++ == 0) {
         ngx_queue_remove(&h->queue);
+        h->snapshot->worker->memory -= h->counted;
+    }
+}
+
+
+void
+ngx_http_experiment_unhold(ngx_http_experiment_handle_t *h)
+{
+    ngx_http_experiment_worker_t  *w;
+
+    if (--h->refs != 0) {
+        return;
+    }
+
+    w = h->snapshot->worker;
+
+    h->counted = h->size + (h->compiled != NULL ? h->compiled->size : 0);
+    w->memory += h->counted;
+
+    ngx_queue_insert_tail(&w->unused, &h->queue);
+
+    if (w->memory > NGX_HTTP_EXPERIMENT_ROOM && !w->sweep.posted) {
+        ngx_post_event(&w->sweep, &ngx_posted_next_events);
     }
 }
 
@@ -146,13 +177,14 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
 
     (void) clock_gettime(CLOCK_MONOTONIC, &since);
 
-    ngx_http_experiment_make_room(s->worker);
+    (void) ngx_http_experiment_make_room(s->worker, NGX_HTTP_EXPERIMENT_FEW);
 
     rc = nxe_serving_entry(s->serving, name, &entry, &err);
 
     if (rc == NXE_DECLINED) {
 
         if (!must) {
+            ngx_http_experiment_spend(s->worker, &since);
             return NGX_DECLINED;
         }
 
@@ -175,8 +207,8 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
         return NGX_ERROR;
     }
 
-    if (h->error) {
-        ngx_http_experiment_hold(h);        /* what it said, it said once */
+    if (!h->error) {
+        ngx_http_experiment_unhold(h);      /* what it said, it said once */
     }
 
     ngx_http_experiment_spend(s->worker, &since);
@@ -186,6 +218,8 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
     return NGX_OK;
 }
 
+
+/* It is held by who makes it. */
 
 static ngx_http_experiment_handle_t *
 ngx_http_experiment_handle_create(ngx_http_experiment_snapshot_t *s,
@@ -214,16 +248,14 @@ ngx_http_experiment_handle_create(ngx_http_experiment_snapshot_t *s,
 
     h->pool = pool;
     h->snapshot = s;
+    h->refs = 1;
     h->size = NGX_HTTP_EXPERIMENT_PIECE;
     h->sn.node.key = hash;
     h->sn.str.data = (u_char *) copy.data;
     h->sn.str.len = copy.len;
 
-    s->worker->memory += h->size;
-
     ngx_rbtree_insert(&s->handles, &h->sn.node);
     ngx_queue_insert_tail(&s->all, &h->all);
-    ngx_queue_insert_tail(&s->worker->unused, &h->queue);
 
     return h;
 }
@@ -238,6 +270,7 @@ ngx_http_experiment_handle_free(ngx_http_experiment_handle_t *h)
 
     if (h->refs == 0) {
         ngx_queue_remove(&h->queue);
+        w->memory -= h->counted;
     }
 
     if (h->slot != NULL) {
@@ -248,32 +281,40 @@ ngx_http_experiment_handle_free(ngx_http_experiment_handle_t *h)
         ngx_http_experiment_compiled_release(w, h->compiled);
     }
 
-    w->memory -= h->size;
     ngx_rbtree_delete(&h->snapshot->handles, &h->sn.node);
     ngx_queue_remove(&h->all);
     ngx_destroy_pool(h->pool);
 }
 
 
-/* Documents that no handle has go first, then what was used least lately. */
+/*
+ * Documents that no handle has go first, then what was used least lately.
+ * NGX_AGAIN: there is more to let go of than max.
+ */
 
-static void
-ngx_http_experiment_make_room(ngx_http_experiment_worker_t *w)
+ngx_int_t
+ngx_http_experiment_make_room(ngx_http_experiment_worker_t *w, ngx_uint_t max)
 {
     while (w->memory > NGX_HTTP_EXPERIMENT_ROOM) {
+
+        if (max-- == 0) {
+            return NGX_AGAIN;
+        }
 
         if (ngx_http_experiment_compiled_oldest(w)) {
             continue;
         }
 
         if (ngx_queue_empty(&w->unused)) {
-            return;
+            break;
         }
 
         ngx_http_experiment_handle_free(
                      ngx_queue_data(ngx_queue_head(&w->unused),
                                     ngx_http_experiment_handle_t, queue));
     }
+
+    return NGX_OK;
 }
 
 
@@ -346,15 +387,16 @@ ngx_http_experiment_handle_load(ngx_http_experiment_handle_t *h,
         return NGX_OK;
     }
 
-    return ngx_http_experiment_handle_ranges(h);
+    return ngx_http_experiment_handle_state(h);
 }
 
 
+/* What the state makes of the document, as requests and log lines want it. */
+
 static ngx_int_t
-ngx_http_experiment_handle_ranges(ngx_http_experiment_handle_t *h)
+ngx_http_experiment_handle_state(ngx_http_experiment_handle_t *h)
 {
     char              p[NXE_DOUBLE_LEN];
-    size_t            size;
     uint32_t          i;
     const nxe_doc_t  *doc;
 
@@ -392,12 +434,9 @@ ngx_http_experiment_handle_ranges(ngx_http_experiment_handle_t *h)
 
     /* the heads, too, which come one by one */
 
-    size = doc->nvariants * (sizeof(nxe_range_t) + 2 * sizeof(ngx_str_t)
-                             + NGX_HTTP_EXPERIMENT_HEAD);
-    size = ngx_align(size, NGX_HTTP_EXPERIMENT_PIECE);
-
-    h->size += size;
-    h->snapshot->worker->memory += size;
+    h->size += doc->nvariants * (sizeof(nxe_range_t) + 2 * sizeof(ngx_str_t)
+                                 + NGX_HTTP_EXPERIMENT_HEAD);
+    h->size = ngx_align(h->size, NGX_HTTP_EXPERIMENT_PIECE);
 
     return NGX_OK;
 }

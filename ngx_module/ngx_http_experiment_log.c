@@ -74,7 +74,12 @@ ngx_http_experiment_json(ngx_http_request_t *r,
                                    ctx->layer_excluded);
     }
 
-    if (ctx->model.len != 0) {
+    /* of a body that the proxy was given another for, it went nowhere */
+
+    if (ctx->model.len != 0
+        && (ctx->request->upstream == NULL
+            || ngx_http_experiment_sent(ctx->request)))
+    {
         ngx_http_experiment_lit(&l, ",\"gen_ai.request.model\":");
         ngx_http_experiment_string(&l, ctx->model.data, ctx->model.len);
     }

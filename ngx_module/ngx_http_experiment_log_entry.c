@@ -158,6 +158,7 @@ ngx_http_experiment_log_applied(ngx_http_experiment_line_t *l,
 
     if (text != NULL) {
         ngx_http_experiment_keep(l, from, e->handle->compiled->pool, text);
+        e->handle->compiled->size += text->len;
     }
 }
 

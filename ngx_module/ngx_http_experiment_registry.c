@@ -503,6 +503,11 @@ ngx_http_experiment_sweep_handler(ngx_event_t *ev)
     if (ngx_http_experiment_bury(w)) {
         ngx_post_event(ev, &ngx_posted_next_events);
 
+    } else if (ngx_http_experiment_make_room(w, NGX_HTTP_EXPERIMENT_SWEEP)
+               == NGX_AGAIN)
+    {
+        ngx_post_event(ev, &ngx_posted_next_events);
+
     } else {
         ngx_http_experiment_compiled_sweep(w, NGX_HTTP_EXPERIMENT_SWEEP);
     }
@@ -525,7 +530,7 @@ ngx_http_experiment_bury(ngx_http_experiment_worker_t *w)
     s = ngx_queue_data(ngx_queue_head(&w->dead),
                        ngx_http_experiment_snapshot_t, queue);
 
-    (void) ngx_http_experiment_snapshot_destroy(s, NGX_HTTP_EXPERIMENT_SWEEP);
+    ngx_http_experiment_snapshot_destroy(s, NGX_HTTP_EXPERIMENT_SWEEP);
 
     return 1;
 }

@@ -6,7 +6,7 @@
 #include "ngx_http_experiment.h"
 
 
-/* Few large pieces: a snapshot is let go of within one turn. */
+/* Few large pieces: what is left without its handles goes in one turn. */
 
 #define NGX_HTTP_EXPERIMENT_POOL  (32 * 1024)
 
@@ -75,16 +75,16 @@ ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
 }
 
 
-/* In parts: NGX_AGAIN after max handles. */
+/* In parts: after max handles it is still there. */
 
-ngx_int_t
+void
 ngx_http_experiment_snapshot_destroy(ngx_http_experiment_snapshot_t *s,
     ngx_uint_t max)
 {
     while (!ngx_queue_empty(&s->all)) {
 
         if (max-- == 0) {
-            return NGX_AGAIN;
+            return;
         }
 
         ngx_http_experiment_handle_free(
@@ -95,8 +95,6 @@ ngx_http_experiment_snapshot_destroy(ngx_http_experiment_snapshot_t *s,
     ngx_queue_remove(&s->queue);
     nxe_serving_close(s->serving);
     ngx_destroy_pool(s->pool);
-
-    return NGX_OK;
 }
 
 

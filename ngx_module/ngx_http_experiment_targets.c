@@ -6,11 +6,6 @@
 #include "ngx_http_experiment.h"
 
 
-/* Every handle that a body concerns, once; some for their segments alone. */
-
-typedef ngx_int_t (*ngx_http_experiment_handle_pt)(void *data,
-    ngx_http_experiment_handle_t *h, ngx_uint_t segments);
-
 typedef struct {
     ngx_http_experiment_ctx_t      *ctx;
     ngx_http_experiment_targets_t  *targets;
@@ -19,22 +14,26 @@ typedef struct {
     ngx_uint_t                      n;
     ngx_uint_t                      sources;
     unsigned                        segments:1; /* of one that edits nothing */
+    unsigned                        adding:1;   /* else counting */
 } ngx_http_experiment_build_t;
 
 
-static ngx_int_t ngx_http_experiment_each_handle(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_handle_pt handle,
-    void *data);
-static ngx_int_t ngx_http_experiment_each_pending(
-    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_bind_t *bind,
-    ngx_http_experiment_entry_t *e, ngx_http_experiment_handle_pt handle,
-    void *data);
-static ngx_int_t ngx_http_experiment_count_handle(void *data,
-    ngx_http_experiment_handle_t *h, ngx_uint_t segments);
-static ngx_int_t ngx_http_experiment_add_handle(void *data,
-    ngx_http_experiment_handle_t *h, ngx_uint_t segments);
+static ngx_int_t ngx_http_experiment_each(ngx_http_experiment_build_t *b);
+static ngx_int_t ngx_http_experiment_handle_pending(
+    ngx_http_experiment_build_t *b, ngx_http_experiment_bind_t *bind,
+    ngx_http_experiment_entry_t *e);
+static ngx_int_t ngx_http_experiment_handle_targets(
+    ngx_http_experiment_build_t *b, ngx_http_experiment_handle_t *h,
+    ngx_uint_t segments);
+static ngx_int_t ngx_http_experiment_layer_targets(
+    ngx_http_experiment_build_t *b, const ngx_http_experiment_needs_t *needs);
+static ngx_int_t ngx_http_experiment_add_handle(
+    ngx_http_experiment_build_t *b, ngx_http_experiment_handle_t *h,
+    ngx_uint_t segments);
 static ngx_int_t ngx_http_experiment_add_source(
     ngx_http_experiment_build_t *b, const nxe_source_t *source);
+static ngx_int_t ngx_http_experiment_add_pointer(
+    ngx_http_experiment_build_t *b, nxe_str_t pointer);
 static ngx_int_t ngx_http_experiment_add_ops(ngx_http_experiment_build_t *b,
     const nxe_doc_t *doc, uint32_t step);
 static ngx_int_t ngx_http_experiment_one_target(ngx_http_request_t *r,
@@ -73,9 +72,7 @@ ngx_http_experiment_make_targets(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_experiment_each_handle(r, ctx,
-                                         ngx_http_experiment_count_handle,
-                                         &b);
+    rc = ngx_http_experiment_each(&b);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -91,21 +88,24 @@ ngx_http_experiment_make_targets(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_experiment_each_handle(r, ctx,
-                                           ngx_http_experiment_add_handle,
-                                           &b);
+    b.adding = 1;
+
+    return ngx_http_experiment_each(&b);
 }
 
 
+/* What a body concerns: of some entries the segments alone. */
+
 static ngx_int_t
-ngx_http_experiment_each_handle(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_handle_pt handle,
-    void *data)
+ngx_http_experiment_each(ngx_http_experiment_build_t *b)
 {
     ngx_int_t                     rc;
     ngx_uint_t                    i;
+    ngx_http_experiment_ctx_t    *ctx;
     ngx_http_experiment_bind_t   *bind;
     ngx_http_experiment_entry_t  *e;
+
+    ctx = b->ctx;
 
     if (ctx->nentries == 0) {
         return NGX_OK;          /* without a snapshot there is no bind */
@@ -122,13 +122,13 @@ ngx_http_experiment_each_handle(ngx_http_request_t *r,
         rc = NGX_OK;
 
         if (e->pending) {
-            rc = ngx_http_experiment_each_pending(ctx, bind, e, handle, data);
+            rc = ngx_http_experiment_handle_pending(b, bind, e);
 
         } else if (ngx_http_experiment_edits_body(ctx, e)) {
-            rc = handle(data, e->handle, 0);
+            rc = ngx_http_experiment_handle_targets(b, e->handle, 0);
 
         } else if (e->lacking) {
-            rc = handle(data, e->handle, 1);
+            rc = ngx_http_experiment_handle_targets(b, e->handle, 1);
         }
 
         if (rc != NGX_OK) {
@@ -143,50 +143,35 @@ ngx_http_experiment_each_handle(ngx_http_request_t *r,
 /* Which experiment of a layer it will be, the body decides. */
 
 static ngx_int_t
-ngx_http_experiment_each_pending(ngx_http_experiment_ctx_t *ctx,
-    ngx_http_experiment_bind_t *bind, ngx_http_experiment_entry_t *e,
-    ngx_http_experiment_handle_pt handle, void *data)
+ngx_http_experiment_handle_pending(ngx_http_experiment_build_t *b,
+    ngx_http_experiment_bind_t *bind, ngx_http_experiment_entry_t *e)
 {
-    size_t                         j;
-    ngx_int_t                      rc;
-    ngx_uint_t                     k;
-    ngx_http_experiment_handle_t  *h;
-    ngx_http_experiment_layer_t   *layer;
-
-    layer = NULL;
+    ngx_int_t                     rc;
+    ngx_uint_t                    k;
+    ngx_http_experiment_layer_t  *layer;
 
     for (k = 0; k < bind->nlayers; k++) {
-        if (nxe_str_eq(bind->layers[k]->name, e->handle->doc->layer)) {
-            layer = bind->layers[k];
-            break;
+        layer = bind->layers[k];
+
+        if (layer->n > 1 && nxe_str_eq(layer->name, e->handle->doc->layer)) {
+            rc = ngx_http_experiment_layer_needs(b->ctx, layer);
+
+            return rc == NGX_OK
+                   ? ngx_http_experiment_layer_targets(b, layer->needs) : rc;
         }
     }
 
-    if (layer == NULL) {
-        return handle(data, e->handle, 0);
-    }
-
-    for (j = 0; j < layer->n; j++) {
-        rc = ngx_http_experiment_layer_handle(ctx, layer, j, &h);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        rc = h->doc != NULL ? handle(data, h, 0) : NGX_OK;
-        if (rc != NGX_OK) {
-            return rc;
-        }
-    }
-
-    return NGX_OK;
+    return ngx_http_experiment_handle_targets(b, e->handle, 0);
 }
 
 
 static ngx_int_t
-ngx_http_experiment_count_handle(void *data, ngx_http_experiment_handle_t *h,
-    ngx_uint_t segments)
+ngx_http_experiment_handle_targets(ngx_http_experiment_build_t *b,
+    ngx_http_experiment_handle_t *h, ngx_uint_t segments)
 {
-    ngx_http_experiment_build_t  *b = data;
+    if (b->adding) {
+        return ngx_http_experiment_add_handle(b, h, segments);
+    }
 
     b->one = h;
     b->n++;
@@ -194,6 +179,61 @@ ngx_http_experiment_count_handle(void *data, ngx_http_experiment_handle_t *h,
 
     if (segments) {
         b->segments = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_layer_targets(ngx_http_experiment_build_t *b,
+    const ngx_http_experiment_needs_t *needs)
+{
+    nxe_str_t                    *s;
+    ngx_uint_t                    i, j;
+    nxe_json_node_t              *node;
+    ngx_http_experiment_step_t   *step;
+
+    if (!b->adding) {
+        b->n += 2;              /* of more than one document */
+        b->sources += needs->pointers.nelts;
+        return NGX_OK;
+    }
+
+    s = needs->pointers.elts;
+
+    for (i = 0; i < needs->pointers.nelts; i++) {
+        if (ngx_http_experiment_add_pointer(b, s[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    step = needs->steps.elts;
+
+    for (i = 0; i < needs->steps.nelts && b->ctx->elcf->body; i++) {
+
+        if (!nxe_str_eq(step[i].step, (nxe_str_t) {
+                                          (char *) b->ctx->step.data,
+                                          b->ctx->step.len }))
+        {
+            continue;
+        }
+
+        if (nxe_places_params(&b->targets->places, step[i].params, b->mem)
+            != NXE_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        s = step[i].ops.elts;
+
+        for (j = 0; j < step[i].ops.nelts; j++) {
+            if (nxe_places_op(&b->targets->places, s[j], b->mem, &node)
+                != NXE_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
     }
 
     return NGX_OK;
@@ -216,12 +256,11 @@ ngx_http_experiment_init_targets(ngx_http_experiment_build_t *b)
 
 
 static ngx_int_t
-ngx_http_experiment_add_handle(void *data, ngx_http_experiment_handle_t *h,
-    ngx_uint_t segments)
+ngx_http_experiment_add_handle(ngx_http_experiment_build_t *b,
+    ngx_http_experiment_handle_t *h, ngx_uint_t segments)
 {
-    uint32_t                      i, step;
-    ngx_http_experiment_ctx_t    *ctx;
-    ngx_http_experiment_build_t  *b = data;
+    uint32_t                    i, step;
+    ngx_http_experiment_ctx_t  *ctx;
 
     ctx = b->ctx;
 
@@ -274,17 +313,21 @@ static ngx_int_t
 ngx_http_experiment_add_source(ngx_http_experiment_build_t *b,
     const nxe_source_t *source)
 {
+    return source->type == NXE_SOURCE_JSON
+           ? ngx_http_experiment_add_pointer(b, source->name) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_add_pointer(ngx_http_experiment_build_t *b,
+    nxe_str_t pointer)
+{
     ngx_http_experiment_pointer_t  *p;
 
-    if (source->type != NXE_SOURCE_JSON) {
-        return NGX_OK;
-    }
-
     p = &b->targets->pointers[b->targets->npointers++];
-    p->pointer = source->name;
+    p->pointer = pointer;
 
-    return nxe_places_pointer(&b->targets->places, source->name, b->mem,
-                              &p->node)
+    return nxe_places_pointer(&b->targets->places, pointer, b->mem, &p->node)
            == NXE_OK ? NGX_OK : NGX_ERROR;
 }
 
