@@ -15,6 +15,7 @@ static const struct {
 } values[] = {
     { "table/json/csv", "table json csv" },
     { "S", "off canary ab rollout paused rolled_back" },
+    { "D", "json openai_chat openai_responses anthropic" },
     { "FILE/DIR/-", NULL },
     { "FILE", NULL },
     { "DIR", NULL },

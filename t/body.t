@@ -64,7 +64,7 @@ http {
     upstream up { server 127.0.0.1:%%PORT_UP%%; keepalive 4; }
     upstream retry {
         server 127.0.0.1:%%PORT_DYING%% weight=1000 max_fails=0;
-        server 127.0.0.1:%%PORT_UP%% backup;
+        server 127.0.0.1:%%PORT_UP%% backup max_fails=0;
     }
     proxy_next_upstream error timeout non_idempotent;
 

@@ -54,6 +54,16 @@ my %revision;
 
 $e->upstream(reply => \&reply);
 
+# A folder where something is mounted cannot be removed.
+END {
+    my $rc = $?;
+    if ($mounts && $e && $e->{pid} == $$) {
+        $e->finish;
+        1 while system("umount -l $registry 2>/dev/null") == 0;
+    }
+    $? = $rc;
+}
+
 if ($mounts) {
     mkdir $registry, 0755;
     system('mount', '--make-rprivate', '/') == 0 or die "mount: $?\n";

@@ -254,6 +254,8 @@ is(complete('expctl', 'stage', 'tone', 'ro'), "rollout\n", 'a stage');
 is(complete('expctl', 'stage', 'tone', 'ab', '--e'), "--exposure\n",
     'an option');
 is(complete('expctl', 'list', '-o', ''), "table json csv\n", 'a value');
+is(complete('expctl', 'try', 'tone', '--dialect', 'o'),
+    "openai_chat openai_responses\n", 'a dialect');
 is(complete('expctl', '--registry', 'x', 'pau'), "pause\n",
     'behind an option with a value');
 

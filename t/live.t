@@ -102,6 +102,7 @@ my $b;
 $e->log_skip;
 $e->received;
 
+my $had = () = $e->log_lines;
 my @before = sort $e->workers;
 my ($stop_r, $stop_w);
 pipe $stop_r, $stop_w or die "pipe: $!\n";
@@ -127,6 +128,8 @@ for my $l (@load) {
     waitpid $pid, 0;
 }
 cmp_ok($sent, '>', 800, 'load - requests');
+ok($e->wait_for(sub { scalar(() = $e->log_lines) >= $had + $sent }),
+   'load - each has its line');
 is($failed, 0, 'load - none failed');
 is(join(' ', sort $e->workers), "@before", 'load - no worker was replaced');
 

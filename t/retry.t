@@ -96,13 +96,13 @@ http {
 
     upstream pair {
         server 127.0.0.1:%%PORT_A%% max_fails=0;
-        server 127.0.0.1:%%PORT_UP%% backup;
+        server 127.0.0.1:%%PORT_UP%% backup max_fails=0;
     }
     upstream three {
         server 127.0.0.1:%%PORT_A%% max_fails=0;
         server 127.0.0.1:%%PORT_B%% max_fails=0;
         server 127.0.0.1:%%PORT_NOBODY%% max_fails=0;
-        server 127.0.0.1:%%PORT_UP%% backup;
+        server 127.0.0.1:%%PORT_UP%% backup max_fails=0;
     }
 
     server {

@@ -2,8 +2,9 @@
  * The scan.  The first byte chooses the cuts, the second what stands around
  * the text: nothing, or enough of a string or of numbers that the wide kernels
  * meet it at any place of their blocks (at each, if the first byte says so).
- * Whatever the cuts and the kernel, the answer is the same; what it passes cJSON parses too, and finds the same
- * members twice; a walk over what it passed visits the same values.
+ * Whatever the cuts and the kernel, the answer is the same; what it passes
+ * cJSON parses too, and finds the same members twice; a walk over what it
+ * passed visits the same values.
  */
 
 #include <assert.h>
