@@ -324,6 +324,19 @@ like(attempt('tone', '{"system":[{"type":"text","text":"A","cache_control":'
     qr/^0 .*concise assistant\.","cache_control":\{"type":"ephemeral"\}\}\]\}/,
     'try - anthropic');
 
+like(attempt('tone', '{"system":[{"type":"text","text":"A","cache_control":'
+             . '{"type":"ephemeral"}}]}', '--variant', 'concise', '--dialect',
+             'anthropic'), qr/^\ \ -\ \[\{"type":"text","text":"A",.*\n
+       \ \ \+\ \[\{"type":"text","text":"You\ are\ a\ concise\ assistant\.","ca/xm,
+    'try - anthropic, the blocks that are sent');
+like(attempt('tone', '{"system":[]}', '--variant', 'concise', '--dialect',
+             'anthropic'),
+    qr/^  \+ \[\{"type":"text","text":"You are a concise assistant\."\}\]$/m,
+    'try - anthropic, a block that is made');
+like(attempt('tone', '{"system":"A"}', '--variant', 'concise', '--dialect',
+             'anthropic'), qr/^  \+ "You are a concise assistant\."$/m,
+    'try - anthropic, text stays text');
+
 like(attempt('tone', '{"input":"x"}', '--variant', 'concise', '--dialect',
              'openai_responses'), qr/^0 .*\nsystem  applied  \/instructions\n/,
     'try - openai_responses');
