@@ -278,6 +278,16 @@ for my $case (
       'inherited' ],
     [ 'location /x { experiment known; proxy_pass_request_body on; }', undef,
       'on' ],
+    [ 'location /x { experiment known; proxy_set_body "{}"; }
+       location /y { experiment known; proxy_set_body "{}"; }',
+      qr/location \/x, $at and 1 more send another /, 'two locations' ],
+    [ 'location /x { experiment known; proxy_set_body "{}";
+       experiment_body off; }', undef, 'no edits are made there' ],
+    [ 'experiment_body off; proxy_set_body "{}";
+       location /x { experiment known; }', undef, 'nor inherited ones' ],
+    [ 'experiment_body off; proxy_set_body "{}";
+       location /x { experiment known; experiment_body apply; }',
+      qr/location \/x, $at sends another /, 'edits are made there again' ],
     [ 'location /x { experiment triage; proxy_set_body "{}"; }', undef,
       'an experiment that edits no body' ])
 {
@@ -289,9 +299,21 @@ for my $case (
         like($said, $want, "another body - $name");
 
     } else {
-        unlike($said, qr/sends another/, "another body - $name");
+        unlike($said, qr/sends? another/, "another body - $name");
     }
 }
+
+
+# where nobody is assigned nobody lacks a unit
+
+my $risky = $conf =~ s/(%%PORT%%;)/$1 location \/x { experiment risky; }/r;
+
+$e->change('pause', 'risky');
+my $paused = doctor($risky, '-q');
+like($paused, qr/warn  risky, risk high, has no unit/, 'high risk - paused');
+unlike($paused, $none, 'high risk - paused, no FAIL');
+$e->change('rollback', 'risky');
+unlike(doctor($risky, '-q'), qr/risk high/, 'high risk - rolled back');
 
 $e->stage($_, 'off') for qw(risky known);
 
