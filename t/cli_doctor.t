@@ -420,6 +420,23 @@ SKIP: {
 
 chmod 0640, $current;
 
+# without a line user the workers are whoever nginx was built for
+
+my $built = `$binary -V 2>&1` =~ /--user=([^\s']+)/ ? $1 : 'nobody';
+
+SKIP: {
+    skip 'root alone knows another user', 2 if $> != 0;
+    skip "the registry is for $built", 2 if $built eq $user;
+
+    my $no_user = $e->fill($conf) =~ s/\buser \Q$user\E [^;]*;//r;
+
+    check($no_user,
+        qr/^serving   FAIL  $built \(nginx\.conf has no user line\) cannot/m,
+        'no line user - the user of nginx -V');
+    check($no_user, qr/\n {16}next: user NAME; in nginx\.conf, or expctl init /,
+        'no line user - what to do');
+}
+
 $e->file($current, $old =~ s/"txn":\d+/"txn":1/r);
 check($conf, qr/^serving   FAIL  .*\n +next: expctl init\n/m,
     'a serving copy that is not the last');
