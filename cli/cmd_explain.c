@@ -181,6 +181,46 @@ text_effect(explain_t *x, uint32_t step, const char *key, nxe_str_t value,
 }
 
 
+uint32_t
+explain_op_from(const explain_t *x, const nxe_body_op_t *op)
+{
+    uint32_t              v;
+    const nxe_variant_t  *variant;
+
+    for (v = x->a.variant; v != NXE_NONE; v = variant->parent) {
+        variant = &x->doc->variants[v];
+
+        if (variant->nops != 0 && op >= variant->ops
+            && op < variant->ops + variant->nops)
+        {
+            return v;
+        }
+    }
+
+    return x->a.variant;
+}
+
+
+static void
+text_ops(explain_t *x, uint32_t step)
+{
+    uint32_t                i;
+    const nxe_body_op_t    *op;
+    const nxe_effective_t  *e;
+
+    e = explain_effective(x, step);
+
+    for (i = 0; e != NULL && i < e->nops; i++) {
+        op = e->ops[i];
+        text_effect(x, step, cli_format(x->cli, "body:%s",
+                                        subject_excerpt(x->cli, op->path)),
+                    op->remove ? nxe_null_str : (nxe_str_t) {
+                        x->doc->bytes + op->value.offset, op->value.len },
+                    0, explain_op_from(x, op));
+    }
+}
+
+
 static void
 text_state(explain_t *x)
 {
@@ -421,6 +461,7 @@ print_text(explain_t *x)
 
     for (i = 0; i < x->doc->nsteps; i++) {
         explain_effects(x, i, text_effect);
+        text_ops(x, i);
     }
 
     return CLI_DONE;

@@ -21,20 +21,33 @@ typedef struct {
 } tree_t;
 
 
-/* One change of the variant at hand; value is JSON text. */
+/*
+ * One change of the variant at hand; value is JSON text, NULL: removed.  The
+ * words of explain, which are no JSON: null can be a value.
+ */
 
 static void
-add_change(tree_t *t, const char *key, nxe_str_t value)
+add_change(tree_t *t, const char *key, nxe_str_t value, int if_absent)
 {
+    const char  *text;
+
     if (t->json != NULL) {
         nxe_buf_add(t->json, nxe_str_of(t->changed ? "," : ""));
         nxe_buf_add(t->json, nxe_str("{\"key\":"));
         nxe_buf_add_json(t->json, nxe_str_of(key));
         nxe_buf_add(t->json, nxe_str(",\"value\":"));
-        nxe_buf_add(t->json, value);
+        nxe_buf_add(t->json, value.data != NULL ? value : nxe_str("null"));
+        nxe_buf_add(t->json, nxe_str_of(value.data != NULL ? ""
+                                        : ",\"op\":\"remove\""));
+        nxe_buf_add(t->json, nxe_str_of(if_absent ? ",\"when\":\"absent\""
+                                                  : ""));
         nxe_buf_addc(t->json, '}');
 
     } else {
+        text = value.data == NULL ? "removed"
+               : cli_format(t->cli, "%.*s%s", (int) value.len, value.data,
+                            if_absent ? ", when absent" : "");
+
         /* a tree is read down its first column: it stands there once */
         cli_cell(t->table, "%s", t->changed
                                  && t->cli->format != CLI_CSV ? "" : t->first);
@@ -43,10 +56,10 @@ add_change(tree_t *t, const char *key, nxe_str_t value)
 
         if (t->cli->format == CLI_CSV) {
             cli_cell(t->table, "%s", key);
-            cli_cell_str(t->table, value);
+            cli_cell(t->table, "%s", text);
 
         } else {
-            cli_cell(t->table, "%s  %.*s", key, (int) value.len, value.data);
+            cli_cell(t->table, "%s  %s", key, text);
         }
     }
 
@@ -119,7 +132,7 @@ add_raw(tree_t *t, uint32_t v, const char *name)
     if (nxe_tree_canonical(item, &b) == NXE_OK
         && nxe_str_copy(t->cli->mem, nxe_buf_str(&b), &copy) == NXE_OK)
     {
-        add_change(t, name, copy);
+        add_change(t, name, copy, 0);
     }
 
     nxe_buf_free(&b);
@@ -141,20 +154,21 @@ add_changes(tree_t *t, uint32_t v)
         add_change(t, key_of(t, variant->overrides[i].step, "",
                              nxe_str_of(nxe_param_name(
                                  (nxe_param_t) variant->overrides[i].param))),
-                   bytes_of(t, variant->overrides[i].value));
+                   bytes_of(t, variant->overrides[i].value),
+                   variant->overrides[i].if_absent);
     }
 
     for (i = 0; i < variant->nheaders; i++) {
         h = &variant->headers[i];
         add_change(t, key_of(t, h->step, h->response ? "response_header:"
                                                      : "header:", h->name),
-                   h->remove ? nxe_str("null") : quoted(t, h->value));
+                   h->remove ? nxe_null_str : quoted(t, h->value), 0);
     }
 
     for (i = 0; i < variant->nroutes; i++) {
         add_change(t, key_of(t, variant->routes[i].step, "route",
                              nxe_str("")),
-                   quoted(t, variant->routes[i].upstream));
+                   quoted(t, variant->routes[i].upstream), 0);
     }
 
     if (variant->mcp) {
@@ -168,7 +182,7 @@ add_changes(tree_t *t, uint32_t v)
     for (i = 0; i < variant->nops; i++) {
         op = &variant->ops[i];
         add_change(t, key_of(t, op->step, "body:", op->path),
-                   op->remove ? nxe_str("null") : bytes_of(t, op->value));
+                   op->remove ? nxe_null_str : bytes_of(t, op->value), 0);
     }
 }
 

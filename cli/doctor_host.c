@@ -30,6 +30,7 @@ typedef struct {
     uid_t               uid;
     gid_t               groups[GROUPS_MAX];
     int                 ngroups;
+    unsigned            built_in:1; /* for want of a user in nginx.conf */
 } reader_t;
 
 
@@ -187,30 +188,60 @@ doctor_registry(doctor_t *d)
 
 
 /*
- * The user of nginx.conf; where nginx is not known, whoever the serving
- * copy's group is named after.  Without root nginx runs as ourselves.
+ * The user and the group of nginx's workers: ourselves without root, else
+ * those of nginx.conf, and where it says nothing those that nginx was built
+ * with.  Where nginx is not known, whoever the serving copy's group is named
+ * after.
  */
 
-static void
-find_reader(const doctor_t *d, gid_t gid, reader_t *r)
+static struct passwd *
+find_user(const doctor_t *d, gid_t gid, reader_t *r, gid_t *own)
 {
+    const char               *name, *of;
     struct group             *gr;
     struct passwd            *pw;
     const nginx_directive_t  *user;
 
     user = d->has_nginx == NXE_OK ? nginx_find(&d->nginx, NULL, "user") : NULL;
+    of = NULL;
 
     if (geteuid() != 0) {
         pw = getpwuid(geteuid());
 
     } else if (user != NULL && user->nwords > 1) {
         pw = getpwnam(user->words[1]);
+        of = user->words[user->nwords > 2 ? 2 : 1];
+
+    } else if (d->has_nginx == NXE_OK && d->nginx.first != NULL) {
+        pw = getpwnam(d->nginx.user);
+        of = d->nginx.group;
+        r->built_in = 1;
 
     } else {
-        pw = getpwnam(init_group_name(d->cli, gid));
+        name = init_group_name(d->cli, gid);
+        pw = getpwnam(name);
     }
 
+    gr = of != NULL ? getgrnam(of) : NULL;
+
+    if (pw != NULL) {
+        *own = gr != NULL ? gr->gr_gid : pw->pw_gid;
+    }
+
+    return pw;
+}
+
+
+static void
+find_reader(const doctor_t *d, gid_t gid, reader_t *r)
+{
+    gid_t           own;
+    struct passwd  *pw;
+
+    r->built_in = 0;
     r->ngroups = GROUPS_MAX;
+
+    pw = find_user(d, gid, r, &own);
 
     if (pw == NULL) {
         r->name = cli_format(d->cli, "group %s",
@@ -224,21 +255,9 @@ find_reader(const doctor_t *d, gid_t gid, reader_t *r)
     r->name = cli_format(d->cli, "%s", pw->pw_name);
     r->uid = pw->pw_uid;
 
-    if (getgrouplist(pw->pw_name, pw->pw_gid, r->groups, &r->ngroups) == -1) {
-        r->groups[0] = pw->pw_gid;
+    if (getgrouplist(pw->pw_name, own, r->groups, &r->ngroups) == -1) {
+        r->groups[0] = own;
         r->ngroups = 1;
-    }
-
-    /* "user NAME GROUP": that one instead of the user's own */
-
-    if (geteuid() == 0 && user != NULL && user->nwords > 2
-        && r->ngroups < GROUPS_MAX)
-    {
-        gr = getgrnam(user->words[2]);
-
-        if (gr != NULL) {
-            r->groups[r->ngroups++] = gr->gr_gid;
-        }
     }
 }
 
@@ -317,6 +336,28 @@ check_modes(doctor_t *d, const char *const *paths, size_t n)
 }
 
 
+/* init sets the group of the registry's folder and of what is below. */
+
+static const char *
+let_read(const reader_t *r, const char *serving, const char *at)
+{
+    size_t  n;
+
+    n = (size_t) (strrchr(serving, '/') - serving);
+
+    if (strncmp(at, serving, n) != 0) {
+        return "let nginx's workers search the folders above";
+    }
+
+    if (r->built_in) {
+        return "user NAME; in nginx.conf, or expctl init --group G, the "
+               "group of nginx's workers";
+    }
+
+    return "expctl init --group G, the group of nginx's workers";
+}
+
+
 static void
 check_readers(doctor_t *d, const char *dir, const nxe_current_t *current)
 {
@@ -348,10 +389,10 @@ check_readers(doctor_t *d, const char *dir, const nxe_current_t *current)
 
         if (at != NULL) {
             doctor_add(d, "serving", DOCTOR_FAIL,
-                       strncmp(at, real, strlen(real)) == 0
-                       ? "expctl init --group G, the group of nginx's workers"
-                       : "let nginx's workers search the folders above",
-                       "%s cannot read it: '%s'", reader.name, at);
+                       let_read(&reader, real, at),
+                       "%s%s cannot read it: '%s'", reader.name,
+                       reader.built_in ? " (nginx.conf has no user line)"
+                                       : "", at);
             return;
         }
     }

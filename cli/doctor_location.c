@@ -20,6 +20,7 @@ typedef struct {
     const nginx_directive_t *trusted;
     const nginx_directive_t *set_body;
     const nginx_directive_t *pass_body;
+    const nginx_directive_t *edits;
 } level_t;
 
 /* The locations of one kind: the first of them, and how many there are. */
@@ -112,7 +113,17 @@ read_level(walk_t *w, const nginx_directive_t *t)
 
     } else if (strcmp(t->words[0], "proxy_pass_request_body") == 0) {
         w->level.pass_body = t;
+
+    } else if (strcmp(t->words[0], "experiment_body") == 0) {
+        w->level.edits = t;
     }
+}
+
+
+static int
+says_off(const nginx_directive_t *t)
+{
+    return t != NULL && t->nwords == 2 && strcmp(t->words[1], "off") == 0;
 }
 
 
@@ -147,8 +158,11 @@ add(found_t *found, const nginx_directive_t *location, const char *what)
 static void
 check_body(walk_t *w, const nginx_directive_t *location)
 {
-    uint32_t                  i;
-    const nginx_directive_t  *pass;
+    uint32_t  i;
+
+    if (says_off(w->level.edits)) {
+        return;
+    }
 
     for (i = 0; i < w->e->doc->nsteps; i++) {
         if (w->e->doc->steps[i].body) {
@@ -160,11 +174,7 @@ check_body(walk_t *w, const nginx_directive_t *location)
         return;
     }
 
-    pass = w->level.pass_body;
-
-    if (pass != NULL && pass->nwords == 2
-        && strcmp(pass->words[1], "off") == 0)
-    {
+    if (says_off(w->level.pass_body)) {
         add(&w->other, location, "proxy_pass_request_body off");
 
     } else if (w->level.set_body != NULL) {
@@ -182,7 +192,9 @@ check_trust(walk_t *w, const nginx_directive_t *location)
     const char     *sources, *source;
     nxe_trusted_t   trusted;
 
-    if (!nxe_doc_wants_verified(w->e->doc)) {
+    if (w->e->state.stage == NXE_STAGE_ROLLED_BACK
+        || !nxe_doc_wants_verified(w->e->doc))
+    {
         return;
     }
 
@@ -305,15 +317,19 @@ doctor_locations(doctor_t *d)
 
         in_block(&w, NULL, d->nginx.first->file, walk_block);
 
-        say_trust(&w, &w.none, DOCTOR_FAIL, "has no unit");
+        /* paused assigns nobody, but may be resumed */
+
+        say_trust(&w, &w.none, w.e->state.stage == NXE_STAGE_PAUSED
+                               ? DOCTOR_WARN : DOCTOR_FAIL, "has no unit");
         say_trust(&w, &w.some, DOCTOR_WARN, "does not take all units");
 
         if (w.other.n != 0) {
             doctor_add(d, "nginx", DOCTOR_WARN, cli_format(d->cli,
                        "take %s out there, or experiment_body off",
-                       w.other.what), "%s edits bodies, and %s sends "
+                       w.other.what), "%s edits bodies, and %s %s "
                        "another (%s): its edits are logged as not_sent",
-                       w.e->name.data, place(&w, &w.other), w.other.what);
+                       w.e->name.data, place(&w, &w.other),
+                       w.other.n == 1 ? "sends" : "send", w.other.what);
         }
     }
 }

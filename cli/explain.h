@@ -53,6 +53,9 @@ typedef void (*explain_effect_pt)(explain_t *x, uint32_t step, const char *key,
 
 void explain_effects(explain_t *x, uint32_t step, explain_effect_pt each);
 
+/* The variant that an operation in effect is from. */
+uint32_t explain_op_from(const explain_t *x, const nxe_body_op_t *op);
+
 /* The source that the request's own unit is from. */
 const char *explain_source(const explain_t *x);
 

@@ -72,6 +72,41 @@ json_effect(explain_t *x, uint32_t step, const char *key, nxe_str_t value,
 }
 
 
+/* A member that only steps with body operations have. */
+
+static void
+json_ops(explain_t *x, const nxe_effective_t *e)
+{
+    uint32_t              i;
+    nxe_buf_t            *b;
+    const nxe_body_op_t  *op;
+
+    if (e->nops == 0) {
+        return;
+    }
+
+    b = &x->out;
+    nxe_buf_add(b, nxe_str_of(b->data[b->len - 1] == '}' ? ",\"body\":["
+                                                         : "\"body\":["));
+
+    for (i = 0; i < e->nops; i++) {
+        op = e->ops[i];
+
+        nxe_buf_addf(b, "%s{\"op\":\"%s\",\"path\":", i == 0 ? "" : ",",
+                     op->remove ? "remove" : "set");
+        nxe_buf_add_json(b, op->path);
+        nxe_buf_add(b, nxe_str(",\"value\":"));
+        nxe_buf_add(b, op->remove ? nxe_str("null") : (nxe_str_t) {
+                    x->doc->bytes + op->value.offset, op->value.len });
+        nxe_buf_add(b, nxe_str(",\"from\":"));
+        nxe_buf_add_json(b, x->doc->variants[explain_op_from(x, op)].name);
+        nxe_buf_addc(b, '}');
+    }
+
+    nxe_buf_addc(b, ']');
+}
+
+
 static void
 json_targeting(explain_t *x)
 {
@@ -302,6 +337,7 @@ explain_json(explain_t *x)
         nxe_buf_add_json(b, x->doc->steps[i].name);
         nxe_buf_add(b, nxe_str(":{"));
         explain_effects(x, i, json_effect);
+        json_ops(x, explain_effective(x, i));
         nxe_buf_addc(b, '}');
     }
 

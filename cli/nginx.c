@@ -227,6 +227,9 @@ look_version(const cli_t *cli, const char *conf, const char *prefix,
         nginx->version = strchr(nginx->version, '/') + 1;
     }
 
+    nginx->user = value_of(cli, said.data, "--user=", "nobody");
+    nginx->group = value_of(cli, said.data, "--group=", nginx->user);
+
     if (prefix == NULL) {
         prefix = value_of(cli, said.data, "--prefix=", "/usr/local/nginx");
     }

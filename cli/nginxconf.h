@@ -27,6 +27,8 @@ typedef struct {
     const char         *version;    /* "1.22.1" */
     const char         *prefix;     /* of relative paths, ends with "/" */
     const char         *conf;       /* folder of the configuration, as well */
+    const char         *user;       /* its own, without a line user */
+    const char         *group;
     const char         *problem;    /* what "nginx -T" said where it failed */
     nginx_directive_t  *first;
 } nginx_t;

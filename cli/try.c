@@ -2,6 +2,8 @@
  * What becomes of a body, by the functions that the module calls.
  */
 
+#include <string.h>
+
 #include "cli/try.h"
 
 
@@ -352,6 +354,71 @@ plan_header(try_t *t, const nxe_header_t *h)
 }
 
 
+/*
+ * Anthropic's blocks stay blocks: what is sent for them is more than the
+ * value, and stands in what gives way to them alone.
+ */
+
+static nxe_status_t
+show_blocks(try_t *t, try_edit_t *e)
+{
+    size_t                  i;
+    nxe_buf_t               b;
+    nxe_status_t            rc;
+    const nxe_edit_t       *splice;
+    const nxe_json_node_t  *node;
+
+    node = t->places.at[NXE_SYSTEM];
+
+    if (t->dialect != NXE_DIALECT_ANTHROPIC || e->code != NXE_CODE_APPLIED
+        || node == NULL || node->type != NXE_JSON_ARRAY)
+    {
+        return NXE_OK;
+    }
+
+    nxe_buf_init(&b, (size_t) 1 << 30);
+
+    for (i = 0; i < t->nsplices; i++) {
+        splice = &t->splices[i];
+
+        if (splice->start == node->value.start) {
+            nxe_buf_add(&b, splice->head);
+            nxe_buf_add(&b, splice->bytes);
+            nxe_buf_add(&b, splice->tail);
+        }
+    }
+
+    rc = b.status;
+
+    if (rc == NXE_OK) {
+        rc = nxe_str_copy(t->cli->mem, nxe_buf_str(&b), &e->value);
+    }
+
+    nxe_buf_free(&b);
+
+    return rc;
+}
+
+
+static nxe_status_t
+plan_splices(try_t *t)
+{
+    size_t        i;
+    nxe_status_t  rc;
+
+    rc = nxe_places_edits(&t->places, &t->text, t->cli->mem, &t->splices,
+                          &t->nsplices);
+
+    for (i = 0; rc == NXE_OK && i < t->nedits; i++) {
+        if (strcmp(t->edits[i].name, nxe_param_name(NXE_SYSTEM)) == 0) {
+            rc = show_blocks(t, &t->edits[i]);
+        }
+    }
+
+    return rc;
+}
+
+
 nxe_status_t
 try_plan(try_t *t)
 {
@@ -395,7 +462,5 @@ try_plan(try_t *t)
         add_edit(t, "route", NXE_CODE_APPLIED)->value = eff->route->upstream;
     }
 
-    return t->scanned ? nxe_places_edits(&t->places, &t->text, t->cli->mem,
-                                         &t->splices, &t->nsplices)
-                      : NXE_OK;
+    return t->scanned ? plan_splices(t) : NXE_OK;
 }

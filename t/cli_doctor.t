@@ -278,6 +278,16 @@ for my $case (
       'inherited' ],
     [ 'location /x { experiment known; proxy_pass_request_body on; }', undef,
       'on' ],
+    [ 'location /x { experiment known; proxy_set_body "{}"; }
+       location /y { experiment known; proxy_set_body "{}"; }',
+      qr/location \/x, $at and 1 more send another /, 'two locations' ],
+    [ 'location /x { experiment known; proxy_set_body "{}";
+       experiment_body off; }', undef, 'no edits are made there' ],
+    [ 'experiment_body off; proxy_set_body "{}";
+       location /x { experiment known; }', undef, 'nor inherited ones' ],
+    [ 'experiment_body off; proxy_set_body "{}";
+       location /x { experiment known; experiment_body apply; }',
+      qr/location \/x, $at sends another /, 'edits are made there again' ],
     [ 'location /x { experiment triage; proxy_set_body "{}"; }', undef,
       'an experiment that edits no body' ])
 {
@@ -289,9 +299,21 @@ for my $case (
         like($said, $want, "another body - $name");
 
     } else {
-        unlike($said, qr/sends another/, "another body - $name");
+        unlike($said, qr/sends? another/, "another body - $name");
     }
 }
+
+
+# where nobody is assigned nobody lacks a unit
+
+my $risky = $conf =~ s/(%%PORT%%;)/$1 location \/x { experiment risky; }/r;
+
+$e->change('pause', 'risky');
+my $paused = doctor($risky, '-q');
+like($paused, qr/warn  risky, risk high, has no unit/, 'high risk - paused');
+unlike($paused, $none, 'high risk - paused, no FAIL');
+$e->change('rollback', 'risky');
+unlike(doctor($risky, '-q'), qr/risk high/, 'high risk - rolled back');
 
 $e->stage($_, 'off') for qw(risky known);
 
@@ -397,6 +419,23 @@ SKIP: {
 }
 
 chmod 0640, $current;
+
+# without a line user the workers are whoever nginx was built for
+
+my $built = `$binary -V 2>&1` =~ /--user=([^\s']+)/ ? $1 : 'nobody';
+
+SKIP: {
+    skip 'root alone knows another user', 2 if $> != 0;
+    skip "the registry is for $built", 2 if $built eq $user;
+
+    my $no_user = $e->fill($conf) =~ s/\buser \Q$user\E [^;]*;//r;
+
+    check($no_user,
+        qr/^serving   FAIL  $built \(nginx\.conf has no user line\) cannot/m,
+        'no line user - the user of nginx -V');
+    check($no_user, qr/\n {16}next: user NAME; in nginx\.conf, or expctl init /,
+        'no line user - what to do');
+}
 
 $e->file($current, $old =~ s/"txn":\d+/"txn":1/r);
 check($conf, qr/^serving   FAIL  .*\n +next: expctl init\n/m,

@@ -147,6 +147,40 @@ for my $bad ([ '--header', 'X' ], [ '--at', 'now' ], [ '-o', 'csv' ]) {
 }
 
 
+# explain: what is done to a body
+
+$e->apply(<<'EOD');
+{"name":"ops","unit":"header:X-Conversation-Id","layer":"ops",
+ "steps":["classify","answer"],
+ "variants":[{"name":"control","weight":0},
+  {"name":"base","allow_many":true,"weight":0,"body":[
+   {"step":"answer","op":"set","path":"/metadata/v","value":"v1"},
+   {"op":"remove","path":"/stop"}]},
+  {"name":"next","parent":"base","allow_many":true,"weight":1,"body":[
+   {"step":"answer","op":"set","path":"/metadata/v","value":{"a":[1]}},
+   {"step":"answer","op":"set","path":"/user","value":null}]}]}
+EOD
+$e->stage('ops', 'ab');
+
+is($e->must('explain', 'ops', 'u') =~ s/\A.*\n(?=next, )//sr, <<'EOT',
+next, assigned
+classify.body:/stop  removed  from base
+answer.body:/metadata/v  {"a":[1]}  from next
+answer.body:/stop  removed  from base
+answer.body:/user  null  from next
+EOT
+    'explain - body operations');
+is_deeply($json->decode($e->must('explain', 'ops', 'u', '-o', 'json'))
+          ->{effective}, { classify => { body => [
+    { op => 'remove', path => '/stop', value => undef, from => 'base' } ] },
+    answer => { body => [
+    { op => 'set', path => '/metadata/v', value => { a => [ 1 ] },
+      from => 'next' },
+    { op => 'remove', path => '/stop', value => undef, from => 'base' },
+    { op => 'set', path => '/user', value => undef, from => 'next' } ] } },
+    'explain - json, body operations');
+
+
 # explain: whose the unit is
 
 $e->apply(<<'EOD', <<'EOD');
@@ -289,6 +323,19 @@ like(attempt('tone', '{"system":[{"type":"text","text":"A","cache_control":'
              'anthropic', '--body'),
     qr/^0 .*concise assistant\.","cache_control":\{"type":"ephemeral"\}\}\]\}/,
     'try - anthropic');
+
+like(attempt('tone', '{"system":[{"type":"text","text":"A","cache_control":'
+             . '{"type":"ephemeral"}}]}', '--variant', 'concise', '--dialect',
+             'anthropic'), qr/^\ \ -\ \[\{"type":"text","text":"A",.*\n
+       \ \ \+\ \[\{"type":"text","text":"You\ are\ a\ concise\ assistant\.","ca/xm,
+    'try - anthropic, the blocks that are sent');
+like(attempt('tone', '{"system":[]}', '--variant', 'concise', '--dialect',
+             'anthropic'),
+    qr/^  \+ \[\{"type":"text","text":"You are a concise assistant\."\}\]$/m,
+    'try - anthropic, a block that is made');
+like(attempt('tone', '{"system":"A"}', '--variant', 'concise', '--dialect',
+             'anthropic'), qr/^  \+ "You are a concise assistant\."$/m,
+    'try - anthropic, text stays text');
 
 like(attempt('tone', '{"input":"x"}', '--variant', 'concise', '--dialect',
              'openai_responses'), qr/^0 .*\nsystem  applied  \/instructions\n/,

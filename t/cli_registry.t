@@ -381,6 +381,37 @@ like($out, qr/^quarter: stage in file is off, the experiment is ab: state is /m,
 is(decode_json($out)->{variants}[2]{changes}[0]{key},
     'classifier.temperature', 'tree - json');
 
+# null is a value, no removal; and when it is set is said
+
+spew('undo.json', '{"name":"undo","unit":"header:X","layer":"undo",'
+    . '"variants":[{"name":"control"},{"name":"b","allow_many":true,'
+    . '"overrides":{"default":'
+    . '{"max_tokens":{"value":400,"when":"absent"}}},"headers":{"request":'
+    . '{"remove":["X-Old"]}},"body":[{"op":"set","path":"/user","value":null},'
+    . '{"op":"remove","path":"/stop"}]}]}');
+expctl('apply', '-f', "$dir/undo.json");
+
+($rc, $out) = expctl('tree', 'undo');
+is($out, <<'EOF', 'tree - removed, when absent');
+undo  revision 1, phase 1, off
+control  0 %  baseline
+`- b     0 %  default.max_tokens  400, when absent
+              header:X-Old  removed
+              body:/user  null
+              body:/stop  removed
+EOF
+
+($rc, $out) = expctl('tree', 'undo', '-o', 'json');
+is_deeply(decode_json($out)->{variants}[1]{changes}, [
+    { key => 'default.max_tokens', value => 400, when => 'absent' },
+    { key => 'header:X-Old', value => undef, op => 'remove' },
+    { key => 'body:/user', value => undef },
+    { key => 'body:/stop', value => undef, op => 'remove' } ],
+    'tree - json, removed, when absent');
+($rc, $out) = expctl('tree', 'undo', '-o', 'csv');
+like($out, qr/,"400, when absent"\n.*,body:\/stop,removed\n/s,
+    'tree - csv, removed, when absent');
+
 # readers write nothing, and 8 writers at once lose nothing
 
 my @pids = map { expctl_pid('apply', '-f', document("p$_",
