@@ -141,6 +141,9 @@ void cli_note(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);
  */
 const char *cli_safe(const cli_t *cli, nxe_str_t s);
 
+/* Columns of a text that is safe. */
+int cli_width(const char *s);
+
 /*
  * A table: heads are upper case, columns two spaces apart, text left, numbers
  * right.  Cells are copied and made safe by the table.  A terminal cuts a

@@ -12,6 +12,9 @@
 #include "cli/explain.h"
 
 #define WIDTH  80
+#define LABEL  8
+
+#define FROM_SHA256  "from sha256(\"%s\")"
 
 
 int
@@ -305,7 +308,7 @@ text_conditions(explain_t *x)
 static void
 text_unit(explain_t *x)
 {
-    const char  *value;
+    int  at;
 
     if (!x->has_found) {
         if (x->unit.data == NULL) {
@@ -315,20 +318,22 @@ text_unit(explain_t *x)
         return;
     }
 
-    value = cli_safe(x->cli, x->found.value);
+    at = printf("unit   ");
 
     if (!nxe_str_eq(x->unit, x->found.value)) {
-        printf("unit    as given; the request has %s", value);
-
-    } else {
-        printf("unit    %s", value);
+        at = explain_words(x->cli, at, "as given; the request has");
     }
 
-    printf(" from %s, %s%s\n",
-           cli_safe(x->cli, nxe_str_of(explain_source(x))),
-           x->found.verified ? "verified" : "which a client chooses",
-           nxe_assign_takes(x->doc, &x->found)
-           ? "" : ": of no use, the risk is high");
+    at = explain_piece(at, explain_cut(x->cli, x->found.value, WIDTH - LABEL));
+
+    at = explain_piece(at, cli_format(x->cli, "from %s,", cli_safe(x->cli,
+                                      nxe_str_of(explain_source(x)))));
+
+    explain_words(x->cli, at, cli_format(x->cli, "%s%s", x->found.verified
+                  ? "verified" : "which a client chooses",
+                  nxe_assign_takes(x->doc, &x->found)
+                  ? "" : ": of no use, the risk is high"));
+    putchar('\n');
 }
 
 
@@ -384,7 +389,9 @@ text_layer(explain_t *x)
 static void
 text_bucket(explain_t *x)
 {
-    char  bucket[NXE_DOUBLE_LEN];
+    int        at;
+    char       bucket[NXE_DOUBLE_LEN];
+    nxe_buf_t  hashed;
 
     if (!x->has_unit) {
         if (x->unit.data != NULL && !subject_unit_ok(x->unit)) {
@@ -399,9 +406,19 @@ text_bucket(explain_t *x)
 
     nxe_bucket_print(x->a.bucket, bucket);
 
-    printf("bucket  %s from sha256(\"%s%s%s\")\n", bucket,
-           cli_safe(x->cli, x->doc->salt), x->doc->salt.len != 0 ? ":" : "",
-           cli_safe(x->cli, x->unit));
+    nxe_buf_init(&hashed, 1 << 20);
+    nxe_buf_add(&hashed, x->doc->salt);
+    nxe_buf_add(&hashed, nxe_str_of(x->doc->salt.len != 0 ? ":" : ""));
+    nxe_buf_add(&hashed, x->unit);
+
+    at = explain_piece(printf("bucket "), bucket);
+
+    explain_piece(at, cli_format(x->cli, FROM_SHA256,
+                  explain_cut(x->cli, nxe_buf_str(&hashed), WIDTH - LABEL
+                              - (int) strlen(FROM_SHA256) + 2)));
+    putchar('\n');
+
+    nxe_buf_free(&hashed);
 }
 
 

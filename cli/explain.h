@@ -59,6 +59,16 @@ uint32_t explain_op_from(const explain_t *x, const nxe_body_op_t *op);
 /* The source that the request's own unit is from. */
 const char *explain_source(const explain_t *x);
 
+/*
+ * explain_line.c: prints a word, or a text word by word, behind a space or on
+ * an indented line; at is the column, and so is what they return.
+ */
+int explain_piece(int at, const char *piece);
+int explain_words(const cli_t *cli, int at, const char *text);
+
+/* Text made safe, cut in its middle where it is wider than max. */
+const char *explain_cut(const cli_t *cli, nxe_str_t s, int max);
+
 /* explain_json.c */
 int explain_json(explain_t *x);
 

@@ -134,8 +134,8 @@ cli_table_no_heads(cli_table_t *t)
 
 /* Code points: cells are valid UTF-8 by now. */
 
-static int
-width_of(const char *s)
+int
+cli_width(const char *s)
 {
     int  n;
 
@@ -186,7 +186,7 @@ print_cut(FILE *f, const cell_t *cell, int width)
     int          n;
     const char  *p;
 
-    if (width <= 0 || width_of(cell->text) <= width) {
+    if (width <= 0 || cli_width(cell->text) <= width) {
         fputs(cell->mark != NULL ? cell->mark : cell->text, f);
         return;
     }
@@ -214,7 +214,7 @@ print_row(const cli_table_t *t, FILE *f, const cell_t *row, const int *widths,
     for (n = t->ncols; n > 0 && row[n - 1].text[0] == '\0'; n--) { /* void */ }
 
     for (i = 0, at = 0; i < n; i++) {
-        pad = widths[i] - width_of(row[i].text);
+        pad = widths[i] - cli_width(row[i].text);
         pad = pad > 0 ? pad : 0;
 
         if (t->spec[i] == 'r') {
@@ -341,12 +341,12 @@ cli_table_print(cli_table_t *t, FILE *f)
     }
 
     for (i = 0; i < t->ncols; i++) {
-        widths[i] = t->no_heads ? 0 : width_of(t->heads[i].text);
+        widths[i] = t->no_heads ? 0 : cli_width(t->heads[i].text);
     }
 
     for (n = 0; n < t->n; n++) {
         i = (int) (n % (size_t) t->ncols);
-        w = width_of(t->cells[n].text);
+        w = cli_width(t->cells[n].text);
 
         if (w > widths[i]) {
             widths[i] = w;

@@ -202,11 +202,11 @@ my @jwt = ('--header', "Authorization: Bearer $token");
 my @user = ('--header', 'X-User: bob');
 my $secret = '2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b';
 
-# The lines of the unit and of the verdict.
+# The lines of the unit and of the verdict; long ones were broken.
 
 sub whose {
     return join '|', grep { /^unit|^\w+, / } split /\n/,
-        $e->must('explain', @_);
+        $e->must('explain', @_) =~ s/\n {8}(?!long|short)/ /gr;
 }
 
 for my $row (
@@ -249,6 +249,25 @@ for my $row (
     my ($args, $want, $name) = @$row;
 
     like(whose(@$args), $want, "explain - $name");
+}
+
+my @key = ('--header', 'X-API-Key: secret');
+my $text = $e->must('explain', 'trust', @key);
+like($text, qr/^unit    $secret\n {8}from auth:, which a client chooses\n/m,
+    'explain - a long unit, broken');
+like($text, qr/^bucket\ \ 0\.\d+\n\ {8}from\ sha256\("trust:2bb80d\w+\.\.\.
+               \w+bf527a25b"\)\n/mx, 'explain - what is hashed, cut');
+is($json->decode($e->must('explain', 'trust', @key, '-o', 'json'))->{unit},
+    $secret, 'explain - json, a long unit is whole');
+
+for my $unit ('u' x 256, "\xe2\x82\xac" x 85, "\xe2\x80\xae" x 85, "\x80" x 200,
+              'u' x 39, 'u' x 58)
+{
+    my @long = grep { length > 80 } map { utf8::decode($_); $_ } split /\n/,
+        $e->must('explain', 'trust', '--header', "X-User: $unit")
+        . $e->must('explain', 'trust', 'x', '--header', "X-User: $unit")
+        . $e->must('explain', 'trust', $unit);
+    is_deeply(\@long, [], 'explain - 80 columns');
 }
 
 $j = $json->decode($e->must('explain', 'risk', @jwt, '-o', 'json'));
