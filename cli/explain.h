@@ -69,7 +69,8 @@ int explain_words(const cli_t *cli, int at, const char *text);
 /* Text made safe, cut in its middle where it is wider than max. */
 const char *explain_cut(const cli_t *cli, nxe_str_t s, int max);
 
-/* explain_json.c */
+/* explain_text.c, explain_json.c: the exit code. */
+int explain_text(explain_t *x);
 int explain_json(explain_t *x);
 
 
