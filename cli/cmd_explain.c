@@ -183,39 +183,6 @@ explain_op_from(const explain_t *x, const nxe_body_op_t *op)
 }
 
 
-/* What nginx.conf would say in experiment_trusted. */
-
-static int
-read_trusted(explain_t *x)
-{
-    int             i, n;
-    const char     *word;
-    nxe_trusted_t  *t;
-
-    n = cli_opt_count(x->cli, "trusted");
-    t = &x->trusted;
-
-    t->names = nxe_calloc(x->cli->mem, ((size_t) n + 1) * sizeof(nxe_str_t));
-    if (t->names == NULL) {
-        cli_error("out of memory");
-        return CLI_ENV;
-    }
-
-    for (i = 0; i < n; i++) {
-        word = cli_opt_at(x->cli, "trusted", i);
-
-        if (nxe_trusted_add(t, nxe_str_of(word)) == NXE_INVALID) {
-            return cli_usage(x->cli, "--trusted '%s': expected auth or the "
-                             "name of a variable", word);
-        }
-    }
-
-    x->request.trusted = t;
-
-    return CLI_DONE;
-}
-
-
 /*
  * The unit is the argument, whoever it may come from, unless the request
  * yields the same: then it is known from whom it comes.
@@ -273,10 +240,6 @@ explain(explain_t *x)
         rc = attrs_request(&x->attrs, &x->request);
     }
 
-    if (rc == CLI_DONE) {
-        rc = read_trusted(x);
-    }
-
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -325,8 +288,6 @@ cmd_explain(cli_t *cli)
 
 static const cli_opt_t  explain_opts[] = {
     ATTRS_OPTS,
-    { "trusted", 0, "NAME", CLI_OPT_MANY,
-      "as in experiment_trusted of nginx.conf" },
     { NULL, 0, NULL, 0, NULL }
 };
 

@@ -150,13 +150,43 @@ choose_step(try_t *t)
 }
 
 
+/* Whose request it is has to be said, where the body cannot say it. */
+
+static int
+check_unit(const try_t *t)
+{
+    uint32_t  i;
+
+    if (cli_has(t->cli, "unit") || cli_has(t->cli, "variant")
+        || t->attrs.n != 0)
+    {
+        return CLI_DONE;
+    }
+
+    for (i = 0; i < t->doc->nsources; i++) {
+        if (t->doc->sources[i].type == NXE_SOURCE_JSON) {
+            return CLI_DONE;
+        }
+    }
+
+    return cli_usage(t->cli, "expected --unit, --variant or what has the "
+                     "unit: --header, --cookie, --arg, --var");
+}
+
+
 static int
 choose(try_t *t)
 {
+    int          rc;
     const char  *word;
 
     t->doc = t->subject.e.doc;
     t->dialect = NXE_DIALECT_OPENAI_CHAT;
+
+    rc = check_unit(t);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
 
     word = cli_opt(t->cli, "dialect");
 
@@ -226,7 +256,7 @@ cmd_try(cli_t *cli)
         return rc;
     }
 
-    if (cli_has(cli, "unit") == cli_has(cli, "variant")) {
+    if (cli_has(cli, "unit") && cli_has(cli, "variant")) {
         return cli_usage(cli, "expected one of --unit and --variant");
     }
 
@@ -278,6 +308,10 @@ const cli_command_t  cmd_try_command = {
     "X-Inference-Step, else the only one or 'default'. Response headers are\n"
     "tried on a response that has none of them. Exit 1: an edit was not\n"
     "delivered (unsupported, bypassed, not_sent).\n"
+    "\n"
+    "Without --unit and --variant the unit is what the document's sources\n"
+    "find in the request, as in expctl explain; --trusted says whom to\n"
+    "believe.\n"
     "\n"
     "  expctl try tone --unit conv-1 < body.json\n"
     "  expctl try tone --variant concise --body < body.json | jq .\n"

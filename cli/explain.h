@@ -17,7 +17,6 @@ typedef struct {
     uint32_t            position;
     attrs_t             attrs;
     nxe_request_t       request;
-    nxe_trusted_t       trusted;
     nxe_assignment_t    a;
     int                 has_unit;       /* and the document takes it */
     int                 has_found;

@@ -342,6 +342,39 @@ attrs_get(void *ctx, const nxe_source_t *source, nxe_str_t *value)
 }
 
 
+/* What nginx.conf would say in experiment_trusted. */
+
+static int
+read_trusted(attrs_t *attrs)
+{
+    int             i, n;
+    const char     *word;
+    const cli_t    *cli;
+    nxe_trusted_t  *t;
+
+    cli = attrs->cli;
+    n = cli_opt_count(cli, "trusted");
+    t = &attrs->trusted;
+
+    t->names = nxe_calloc(cli->mem, ((size_t) n + 1) * sizeof(nxe_str_t));
+    if (t->names == NULL) {
+        cli_error("out of memory");
+        return CLI_ENV;
+    }
+
+    for (i = 0; i < n; i++) {
+        word = cli_opt_at(cli, "trusted", i);
+
+        if (nxe_trusted_add(t, nxe_str_of(word)) == NXE_INVALID) {
+            return cli_usage(cli, "--trusted '%s': expected auth or the "
+                             "name of a variable", word);
+        }
+    }
+
+    return CLI_DONE;
+}
+
+
 int
 attrs_request(attrs_t *attrs, nxe_request_t *r)
 {
@@ -353,6 +386,7 @@ attrs_request(attrs_t *attrs, nxe_request_t *r)
     memset(r, 0, sizeof(nxe_request_t));
     r->attr = attrs_get;
     r->ctx = attrs;
+    r->trusted = &attrs->trusted;
     r->now = (int64_t) time(NULL);
     r->step = nxe_str("");
     r->scratch = nxe_scratch_new(attrs->cli->mem);
@@ -386,7 +420,7 @@ attrs_request(attrs_t *attrs, nxe_request_t *r)
         }
     }
 
-    return CLI_DONE;
+    return read_trusted(attrs);
 }
 
 

@@ -52,6 +52,7 @@ typedef struct {
     attr_t             *attrs;
     size_t              n;
     nxe_credentials_t   credentials;
+    nxe_trusted_t       trusted;
 
     /* sources json:/pointer: the answer, or NXE_OK with a scanned text */
     nxe_status_t        json;
@@ -68,7 +69,9 @@ typedef struct {
     { "arg", 0, "N=V", CLI_OPT_MANY, "an argument of the request" },          \
     { "var", 0, "N=V", CLI_OPT_MANY, "a variable of nginx" },                 \
     { "step", 0, "STEP", 0, "the request's step" },                           \
-    { "at", 0, "TIME", 0, "when, RFC 3339 (else now)" }
+    { "at", 0, "TIME", 0, "when, RFC 3339 (else now)" },                      \
+    { "trusted", 0, "NAME", CLI_OPT_MANY,                                     \
+      "as in experiment_trusted of nginx.conf" }
 
 /*
  * CLI_DONE, or CLI_USAGE after a message.  json: sources are DECLINED.
@@ -83,9 +86,9 @@ nxe_status_t attrs_get(void *ctx, const nxe_source_t *source,
 const attr_t *attrs_header(const attrs_t *attrs, nxe_str_t lower, size_t *n);
 
 /*
- * The request: its time, and its step by --step or X-Inference-Step.  Where
- * neither is given the step is empty.  CLI_DONE, or the exit code after a
- * message.
+ * The request: whom it trusts, its time, and its step by --step or
+ * X-Inference-Step; where neither is given the step is empty.  CLI_DONE, or
+ * the exit code after a message.
  */
 int attrs_request(attrs_t *attrs, nxe_request_t *r);
 

@@ -141,17 +141,40 @@ wants_body(const try_t *t)
 }
 
 
+/* --unit, which counts as verified, else what the request has. */
+
+static nxe_status_t
+find_unit(try_t *t, nxe_unit_t *unit)
+{
+    nxe_status_t  rc;
+
+    if (cli_has(t->cli, "unit")) {
+        unit->value = nxe_str_of(cli_opt(t->cli, "unit"));
+        unit->source = 0;
+        unit->verified = 1;
+
+        return subject_unit_ok(unit->value) ? NXE_OK : NXE_DECLINED;
+    }
+
+    rc = nxe_assign_unit(t->doc, &t->request, unit);
+
+    return rc == NXE_OK && !nxe_assign_takes(t->doc, unit) ? NXE_DECLINED : rc;
+}
+
+
 static nxe_status_t
 assign_unit(try_t *t)
 {
     nxe_unit_t    unit;
     nxe_status_t  rc;
 
-    unit.value = nxe_str_of(cli_opt(t->cli, "unit"));
-    unit.source = 0;
-    unit.verified = 1;
+    rc = find_unit(t, &unit);
 
-    rc = subject_unit_ok(unit.value)
+    if (rc != NXE_OK && rc != NXE_DECLINED) {
+        return rc;
+    }
+
+    rc = rc == NXE_OK
          ? nxe_assign(t->doc, &t->subject.force, t->subject.ranges,
                       &t->request, &unit,
                       subject_position(&t->subject, unit.value), &t->a)

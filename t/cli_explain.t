@@ -433,6 +433,42 @@ like(attempt('help', '{"metadata":{"beta":"1"}}', '--unit', $in, '--step',
              'answer', '--header', 'X-Tenant: acme'),
     qr/^0 control, not_targeted /, 'try - targeted by the body');
 
+# try: whose the request is
+
+$e->apply(<<'EOD', <<'EOD');
+{"name":"who","layer":"who","risk":"high","unit":{"sources":["jwt:sub"]},
+ "variants":[{"name":"control","weight":0},
+  {"name":"b","weight":1,"overrides":{"default":{"model":"m"}}}]}
+EOD
+{"name":"deep","layer":"deep","unit":"json:/user",
+ "variants":[{"name":"control","weight":0},
+  {"name":"b","weight":1,"overrides":{"default":{"top_p":0.5}}}]}
+EOD
+$e->stage($_, 'ab') for qw(who deep);
+
+for my $row (
+    [ [ 'tone', '--header', 'X-Conversation-Id: conv-1' ], '0 concise, assigned',
+      'a header' ],
+    [ [ 'tone', '--header', 'X-Conversation-Id: conv-2' ],
+      '0 control, not_exposed', 'another unit' ],
+    [ [ 'tone', '--header', 'X-Other: conv-1' ], '0 control, no_unit',
+      'another header' ],
+    [ [ 'trust', @jwt, '--trusted', 'auth' ], qr/^0 (?:control|b), assigned/,
+      'a claim' ],
+    [ [ 'who', @jwt, '--trusted', 'auth' ], '0 b, assigned',
+      'a high risk, verified' ],
+    [ [ 'who', @jwt ], '0 control, no_unit', 'a high risk, nobody verifies' ],
+    [ [ 'deep' ], '0 b, assigned', 'in the body' ],
+    [ [ 'who', '--unit', 'u' ], '0 b, assigned', '--unit counts as verified' ],
+    [ [ 'who', @jwt, '--trusted', 'jwt:sub' ], '2 ', 'refused: --trusted' ])
+{
+    my ($args, $want, $name) = @$row;
+    my ($id, @options) = @$args;
+
+    like(attempt($id, '{"messages":[],"user":"u"}', @options),
+        ref $want ? $want : qr/^\Q$want\E/, "try - $name");
+}
+
 for my $bad ([ 'tone' ], [ 'tone', '--unit', 'u', '--variant', 'concise' ],
     [ 'tone', '--variant', 'consice' ], [ 'help', '--unit', 'u' ],
     [ 'help', '--variant', 'long', '--step', 'answr' ],
