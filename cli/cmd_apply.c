@@ -6,46 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/apply.h"
 #include "cli/commands.h"
-#include "cli/docfile.h"
-#include "cli/names.h"
 #include "cli/registry.h"
 
 
-typedef enum { DOC_UNCHANGED, DOC_CREATED, DOC_UPDATED } outcome_t;
-
-static const char *const  outcome_names[] = {
-    "unchanged", "created", "updated"
-};
-
-/* One document of the command line, and what became of it. */
-
-typedef struct {
-    docfile_t           file;
-    outcome_t           outcome;
-    nxe_experiment_t    before;         /* of an update */
-    nxe_state_t         to;
-    nxe_movement_t      movement;
-    unsigned            moved:1;        /* movement tells something */
-} item_t;
-
-typedef struct {
-    const cli_t        *cli;
-    item_t             *items;
-    size_t              n;
-    names_t            *names;          /* none may equal another */
-    nxe_wish_t          wish;
-    nxe_actor_t         actor;
-    int                 new_phase;
-    int                 has_revision;
-    uint64_t            revision;
-    nxe_refusal_t       refusal;
-    const char         *refused;        /* the name, or NULL */
-} apply_t;
-
-
 static nxe_status_t
-refuse(apply_t *a, const item_t *item, nxe_status_t rc, const char *why)
+refuse(apply_t *a, const apply_item_t *item, nxe_status_t rc, const char *why)
 {
     a->refused = item->file.doc->name.data;
     a->refusal.why = why;
@@ -84,7 +51,7 @@ static nxe_status_t
 check_live(apply_t *a, nxe_registry_txn_t *txn, nxe_error_t *err)
 {
     size_t         i;
-    item_t        *item;
+    apply_item_t        *item;
     cli_live_t     live;
     nxe_status_t   rc;
 
@@ -93,7 +60,7 @@ check_live(apply_t *a, nxe_registry_txn_t *txn, nxe_error_t *err)
     for (i = 0; i < a->n; i++) {
         item = &a->items[i];
 
-        if (item->outcome == DOC_UNCHANGED || !nxe_state_live(&item->to)) {
+        if (item->outcome == APPLY_UNCHANGED || !nxe_state_live(&item->to)) {
             continue;
         }
 
@@ -116,7 +83,7 @@ check_live(apply_t *a, nxe_registry_txn_t *txn, nxe_error_t *err)
 
 
 static nxe_status_t
-check_name(apply_t *a, const item_t *item, nxe_error_t *err)
+check_name(apply_t *a, const apply_item_t *item, nxe_error_t *err)
 {
     nxe_str_t     name, other;
     nxe_status_t  rc;
@@ -142,7 +109,7 @@ check_name(apply_t *a, const item_t *item, nxe_error_t *err)
 
 
 static nxe_status_t
-check_revision(apply_t *a, const item_t *item, uint64_t revision)
+check_revision(apply_t *a, const apply_item_t *item, uint64_t revision)
 {
     if (!a->has_revision || a->revision == revision) {
         return NXE_OK;
@@ -172,12 +139,13 @@ check_revision(apply_t *a, const item_t *item, uint64_t revision)
 
 
 static nxe_status_t
-create(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
+create(apply_t *a, nxe_registry_txn_t *txn, apply_item_t *item,
+    nxe_error_t *err)
 {
     nxe_force_t   after;
     nxe_status_t  rc;
 
-    item->outcome = DOC_CREATED;
+    item->outcome = APPLY_CREATED;
 
     rc = check_revision(a, item, 0);
 
@@ -215,7 +183,8 @@ create(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
 
 
 static nxe_status_t
-update(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
+update(apply_t *a, nxe_registry_txn_t *txn, apply_item_t *item,
+    nxe_error_t *err)
 {
     int           traffic;
     const char   *what;
@@ -228,12 +197,12 @@ update(apply_t *a, nxe_registry_txn_t *txn, item_t *item, nxe_error_t *err)
     }
 
     if (nxe_str_eq(item->before.json, item->file.canonical)) {
-        item->outcome = DOC_UNCHANGED;
+        item->outcome = APPLY_UNCHANGED;
         item->to = item->before.state;
         return NXE_OK;
     }
 
-    item->outcome = DOC_UPDATED;
+    item->outcome = APPLY_UPDATED;
     what = "what units get";
     traffic = nxe_doc_changes_traffic(item->before.tree, item->file.tree,
                                       &what);
@@ -305,7 +274,7 @@ static nxe_status_t
 work(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
 {
     size_t         i;
-    item_t        *item;
+    apply_item_t        *item;
     apply_t       *a;
     nxe_status_t   rc;
 
@@ -341,156 +310,6 @@ work(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
 }
 
 
-/* The file's "stage" differs from what is: state is left alone, and said. */
-
-static const char *
-stage_note(const apply_t *a, const item_t *item)
-{
-    nxe_stage_t  wished;
-
-    /* a document without one means nothing by it, not "off" */
-
-    if (item->outcome == DOC_CREATED
-        || nxe_tree_get(item->file.tree, "stage") == NULL
-        || nxe_stage_parse(item->file.doc->stage, &wished) != NXE_OK
-        || wished == item->to.stage)
-    {
-        return NULL;
-    }
-
-    return cli_format(a->cli, "stage in file is %s, the experiment is %s: "
-                      "state is left alone", nxe_stage_name(wished),
-                      nxe_stage_name(item->to.stage));
-}
-
-
-static void
-print_json_item(const apply_t *a, const item_t *item, uint64_t id,
-    nxe_buf_t *b)
-{
-    char         buf[NXE_DOUBLE_LEN];
-    const char  *note;
-
-    nxe_buf_add(b, nxe_str("{\"experiment\":"));
-    nxe_buf_add_json(b, item->file.doc->name);
-    nxe_buf_addf(b, ",\"result\":\"%s\",\"revision\":%llu,\"phase\":%llu,"
-                 "\"stage\":\"%s\",\"changes_variant\":",
-                 outcome_names[item->outcome],
-                 (unsigned long long) item->to.revision,
-                 (unsigned long long) item->to.phase,
-                 nxe_stage_name(item->to.stage));
-
-    if (item->moved) {
-        nxe_buf_add(b, (nxe_str_t) { buf, nxe_double_print(
-                        (double) item->movement.change
-                        / (double) NXE_MOVEMENT_ALL, buf) });
-
-    } else {
-        nxe_buf_addc(b, '0');
-    }
-
-    note = stage_note(a, item);
-    nxe_buf_add(b, nxe_str(",\"note\":"));
-
-    if (note != NULL) {
-        nxe_buf_add_json(b, nxe_str_of(note));
-
-    } else {
-        nxe_buf_add(b, nxe_str("null"));
-    }
-
-    if (id != 0 && item->outcome != DOC_UNCHANGED) {
-        nxe_buf_addf(b, ",\"registry\":%llu}\n", (unsigned long long) id);
-
-    } else {
-        nxe_buf_add(b, nxe_str(",\"registry\":null}\n"));
-    }
-}
-
-
-static void
-print_item(const apply_t *a, const item_t *item, uint64_t id)
-{
-    const char   *note, *name;
-    const cli_t  *cli;
-
-    cli = a->cli;
-    name = item->file.doc->name.data;
-
-    if (item->outcome == DOC_UNCHANGED) {
-        printf("%s: unchanged, revision %llu\n", name,
-               (unsigned long long) item->to.revision);
-
-    } else if (item->outcome == DOC_CREATED) {
-        printf("%s: created, revision 1, phase 1, %s%s\n", name,
-               cli_stage_text(cli, &item->to), cli_written(cli, id));
-
-    } else if (item->to.phase != item->before.state.phase) {
-        printf("%s: revision %llu -> %llu, phase %llu -> %llu%s\n", name,
-               (unsigned long long) item->before.state.revision,
-               (unsigned long long) item->to.revision,
-               (unsigned long long) item->before.state.phase,
-               (unsigned long long) item->to.phase, cli_written(cli, id));
-
-    } else {
-        printf("%s: revision %llu -> %llu, phase %llu%s\n", name,
-               (unsigned long long) item->before.state.revision,
-               (unsigned long long) item->to.revision,
-               (unsigned long long) item->to.phase, cli_written(cli, id));
-    }
-
-    if (item->moved) {
-        printf("%s: %s\n", name, cli_movement_text(cli, &item->movement));
-    }
-
-    note = stage_note(a, item);
-    if (note != NULL) {
-        printf("%s: %s\n", name, note);
-    }
-}
-
-
-static int
-print_all(const apply_t *a, uint64_t id)
-{
-    size_t        i;
-    nxe_buf_t     b;
-    cli_table_t  *t;
-
-    if (a->cli->format == CLI_JSON) {
-        nxe_buf_init(&b, (size_t) 1 << 28);
-
-        for (i = 0; i < a->n; i++) {
-            print_json_item(a, &a->items[i], id, &b);
-        }
-
-        return cli_print_json(&b);
-    }
-
-    if (a->cli->format == CLI_CSV) {
-        t = cli_table_new(a->cli, "llrrl", "NAME", "RESULT", "REVISION",
-                          "PHASE", "STAGE");
-
-        for (i = 0; i < a->n; i++) {
-            cli_cell_str(t, a->items[i].file.doc->name);
-            cli_cell(t, "%s", outcome_names[a->items[i].outcome]);
-            cli_cell(t, "%llu", (unsigned long long) a->items[i].to.revision);
-            cli_cell(t, "%llu", (unsigned long long) a->items[i].to.phase);
-            cli_cell(t, "%s", nxe_stage_name(a->items[i].to.stage));
-        }
-
-        cli_table_print(t, stdout);
-        return CLI_DONE;
-    }
-
-    for (i = 0; i < a->n; i++) {
-        print_item(a, &a->items[i], id);
-    }
-
-    return CLI_DONE;
-}
-
-
 /* Every document of a path, behind those that are there. */
 
 static int
@@ -498,7 +317,7 @@ load_path(cli_t *cli, apply_t *a, const char *path)
 {
     int           rc, one;
     size_t        i, n;
-    item_t       *items;
+    apply_item_t       *items;
     const char  **paths;
 
     rc = docfile_list(cli, path, &paths, &n);
@@ -506,14 +325,14 @@ load_path(cli_t *cli, apply_t *a, const char *path)
         return rc;
     }
 
-    items = nxe_calloc(cli->mem, (a->n + n + 1) * sizeof(item_t));
+    items = nxe_calloc(cli->mem, (a->n + n + 1) * sizeof(apply_item_t));
     if (items == NULL) {
         cli_error("out of memory");
         return CLI_ENV;
     }
 
     if (a->n != 0) {
-        memcpy(items, a->items, a->n * sizeof(item_t));
+        memcpy(items, a->items, a->n * sizeof(apply_item_t));
     }
 
     a->items = items;
@@ -542,7 +361,7 @@ static int
 by_name(const void *one, const void *two)
 {
     int                   rc;
-    const item_t *const  *a, *const *b;
+    const apply_item_t *const  *a, *const *b;
 
     a = one;
     b = two;
@@ -557,9 +376,9 @@ check_batch(cli_t *cli, const apply_t *a)
 {
     size_t          i;
     nxe_str_t       name;
-    const item_t  **items;
+    const apply_item_t  **items;
 
-    items = nxe_calloc(cli->mem, (a->n + 1) * sizeof(item_t *));
+    items = nxe_calloc(cli->mem, (a->n + 1) * sizeof(apply_item_t *));
     if (items == NULL) {
         cli_error("out of memory");
         return CLI_ENV;
@@ -569,7 +388,7 @@ check_batch(cli_t *cli, const apply_t *a)
         items[i] = &a->items[i];
     }
 
-    qsort(items, a->n, sizeof(item_t *), by_name);
+    qsort(items, a->n, sizeof(apply_item_t *), by_name);
 
     for (i = 1; i < a->n; i++) {
         name = items[i]->file.doc->name;
@@ -655,7 +474,7 @@ write_all(cli_t *cli, apply_t *a)
             docfile_warn(cli, &a->items[i].file);
         }
 
-        rc = print_all(a, id);
+        rc = apply_print(a, id);
 
         if (rc == CLI_DONE) {
             rc = published;

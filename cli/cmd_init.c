@@ -19,6 +19,7 @@
 #include <nxe/keys.h>
 
 #include "cli/commands.h"
+#include "cli/init_files.h"
 #include "cli/init_group.h"
 #include "cli/registry.h"
 
@@ -40,292 +41,22 @@ typedef struct {
 
 
 static int
-failed(const char *what, const char *path)
-{
-    int  e;
-
-    e = errno;
-    cli_error("cannot %s '%s': %s", what, path, strerror(e));
-
-    return CLI_ENV;
-}
-
-
-/*
- * Group and mode of what is open.  Owners other than root and oneself are
- * not overruled: what they made, they can change.
- */
-
-static int
-put_right(const init_t *init, int fd, const char *path, mode_t mode,
-    gid_t gid)
-{
-    struct stat  st;
-
-    if (fstat(fd, &st) == -1) {
-        return failed("look at", path);
-    }
-
-    if (st.st_uid != 0 && st.st_uid != geteuid()) {
-        cli_error("'%s' belongs to %s, expected root or yourself", path,
-                  init_user_name(init->cli, st.st_uid));
-        return CLI_ENV;
-    }
-
-    if (gid != (gid_t) -1 && st.st_gid != gid
-        && fchown(fd, (uid_t) -1, gid) == -1)
-    {
-        failed("give to the group", path);
-        cli_remedy("as root, or with --group %s",
-                   init_group_name(init->cli, getegid()));
-        return CLI_ENV;
-    }
-
-    if ((st.st_mode & 07777) != mode && fchmod(fd, mode) == -1) {
-        return failed("set the mode of", path);
-    }
-
-    return CLI_DONE;
-}
-
-
-static int
-make_folder(const init_t *init, const char *path, mode_t mode, gid_t gid)
-{
-    int  fd, rc;
-
-    if (mkdir(path, 0700) == -1 && errno != EEXIST) {
-        return failed("make", path);
-    }
-
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd == -1) {
-        return failed("open", path);
-    }
-
-    rc = put_right(init, fd, path, mode, gid);
-    close(fd);
-
-    return rc;
-}
-
-
-/* The folders above the last one, as "mkdir -p" makes them. */
-
-static int
-make_parents(const char *path)
-{
-    char   buf[PATH_MAX], *p;
-
-    if (snprintf(buf, sizeof(buf), "%s", path) >= (int) sizeof(buf)) {
-        errno = ENAMETOOLONG;
-        return failed("make", path);
-    }
-
-    for (p = buf + 1; (p = strchr(p, '/')) != NULL; p++) {
-        *p = '\0';
-
-        if (mkdir(buf, 0755) == -1 && errno != EEXIST) {
-            return failed("make", buf);
-        }
-
-        *p = '/';
-    }
-
-    return CLI_DONE;
-}
-
-
-/*
- * Before LMDB opens its files: closing a descriptor of them would let go of
- * the locks that this process holds.
- */
-
-static int
-fix_file(const init_t *init, const char *dir, const char *name, mode_t mode,
-    gid_t gid)
-{
-    int   fd, rc;
-    char  path[PATH_MAX];
-
-    if (snprintf(path, sizeof(path), "%s/%s", dir, name)
-        >= (int) sizeof(path))
-    {
-        errno = ENAMETOOLONG;
-        return failed("open", dir);
-    }
-
-    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd == -1) {
-        return errno == ENOENT ? CLI_DONE : failed("open", path);
-    }
-
-    rc = put_right(init, fd, path, mode, gid);
-    close(fd);
-
-    return rc;
-}
-
-
-static int
-fix_serving(const init_t *init)
-{
-    int             rc;
-    DIR            *dir;
-    struct dirent  *d;
-
-    dir = opendir(init->serving);
-    if (dir == NULL) {
-        return failed("open", init->serving);
-    }
-
-    rc = CLI_DONE;
-
-    while (rc == CLI_DONE && (d = readdir(dir)) != NULL) {
-        if (nxe_serving_number(d->d_name) != 0
-            || strcmp(d->d_name, "current") == 0
-            || strcmp(d->d_name, "generation") == 0)
-        {
-            rc = fix_file(init, init->serving, d->d_name, 0640, init->gid);
-        }
-    }
-
-    closedir(dir);
-
-    return rc;
-}
-
-
-static int
-write_key(int fd, const char *path)
-{
-    int            n;
-    char           line[NXE_KID_LEN + 2 * NXE_SHA256_LEN + 3];
-    char           hex[2 * NXE_SHA256_LEN], kid[NXE_KID_LEN + 1];
-    unsigned char  key[NXE_SHA256_LEN];
-
-    if (getrandom(key, sizeof(key), 0) != (ssize_t) sizeof(key)) {
-        return failed("draw a key for", path);
-    }
-
-    nxe_keys_kid(key, kid);
-    nxe_hex(key, sizeof(key), hex);
-    n = snprintf(line, sizeof(line), "%s %.*s\n", kid, (int) sizeof(hex),
-                 hex);
-
-    if (write(fd, line, (size_t) n) != n || fsync(fd) == -1) {
-        n = -1;
-    }
-
-    nxe_erase(key, sizeof(key));
-    nxe_erase(hex, sizeof(hex));
-    nxe_erase(line, sizeof(line));
-
-    return n == -1 ? failed("write", path) : CLI_DONE;
-}
-
-
-/*
- * One random key, under a temporary name until it is whole: a key file cut
- * short would be refused by nginx and by us.
- */
-
-static int
-make_keys(const init_t *init, const char *path)
-{
-    int          fd, rc;
-    const char  *temp;
-
-    temp = cli_format(init->cli, "%s.%ld", path, (long) getpid());
-
-    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-              0600);
-    if (fd == -1) {
-        return failed("make", temp);
-    }
-
-    rc = write_key(fd, temp);
-    close(fd);
-
-    /* link() keeps what somebody has put there meanwhile */
-
-    if (rc == CLI_DONE && link(temp, path) == -1 && errno != EEXIST) {
-        rc = failed("make", path);
-    }
-
-    unlink(temp);
-
-    return rc;
-}
-
-
-static int
-read_keys(init_t *init, const char *path)
-{
-    int           fd, rc;
-    char          text[NXE_KEYS_FILE + 1];
-    ssize_t       n;
-    nxe_keys_t    keys;
-    nxe_error_t   err;
-
-    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd == -1) {
-        return failed("open", path);
-    }
-
-    rc = put_right(init, fd, path, 0600, (gid_t) -1);
-    n = rc == CLI_DONE ? read(fd, text, sizeof(text)) : 0;
-    close(fd);
-
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-
-    if (n < 0) {
-        return failed("read", path);
-    }
-
-    if (nxe_keys_parse((nxe_str_t) { text, (size_t) n }, &keys, &err)
-        != NXE_OK)
-    {
-        cli_error("'%s': %s", path, err.text);
-        rc = CLI_USAGE;
-
-    } else {
-        memcpy(init->kid, keys.keys[0].kid, sizeof(init->kid));
-    }
-
-    nxe_erase(text, sizeof(text));
-    nxe_erase(&keys, sizeof(keys));
-
-    return rc;
-}
-
-
-static int
 init_keys(init_t *init)
 {
-    int          rc;
-    char         path[PATH_MAX];
-    struct stat  st;
+    int   rc, made;
+    char  path[PATH_MAX];
 
     snprintf(path, sizeof(path), "%s/keys", init->path);
 
-    if (lstat(path, &st) == -1) {
-        rc = make_keys(init, path);
-        if (rc != CLI_DONE) {
-            return rc;
-        }
+    rc = init_key_file(init->cli, path, init->kid, &made);
 
-        if (init->had_data) {
-            cli_error("'%s/keys' was gone and a new key was made: unit ids "
-                      "in the log differ from now on", init->path);
-            cli_remedy("bring the old file back if there is a copy");
-        }
+    if (rc == CLI_DONE && made && init->had_data) {
+        cli_error("'%s/keys' was gone and a new key was made: unit ids "
+                  "in the log differ from now on", init->path);
+        cli_remedy("bring the old file back if there is a copy");
     }
 
-    return read_keys(init, path);
+    return rc;
 }
 
 
@@ -365,10 +96,10 @@ init_log(init_t *init, const char *log)
         return CLI_DONE;
     }
 
-    rc = make_parents(dir);
+    rc = init_parents(dir);
 
     if (rc == CLI_DONE) {
-        rc = make_folder(init, dir, 0750, init->gid);
+        rc = init_folder(init->cli, dir, 0750, init->gid);
     }
 
     if (rc != CLI_DONE) {
@@ -487,8 +218,9 @@ init_lock(init_t *init)
 {
     int  rc;
 
-    if ((rc = make_parents(init->path)) != CLI_DONE
-        || (rc = make_folder(init, init->path, 0750, init->gid)) != CLI_DONE)
+    if ((rc = init_parents(init->path)) != CLI_DONE
+        || (rc = init_folder(init->cli, init->path, 0750, init->gid))
+           != CLI_DONE)
     {
         return rc;
     }
@@ -496,12 +228,12 @@ init_lock(init_t *init)
     init->lock = open(init->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW
                                   | O_CLOEXEC);
     if (init->lock == -1) {
-        return failed("open", init->path);
+        return init_failed("open", init->path);
     }
 
     while (flock(init->lock, LOCK_EX) == -1) {
         if (errno != EINTR) {
-            return failed("lock", init->path);
+            return init_failed("lock", init->path);
         }
     }
 
@@ -556,22 +288,22 @@ init_folders(init_t *init)
 
     snprintf(registry, sizeof(registry), "%s/registry", init->path);
 
-    if ((rc = make_folder(init, registry, 0700, (gid_t) -1)) != CLI_DONE
-        || (rc = make_folder(init, init->serving, 0750, init->gid))
+    if ((rc = init_folder(init->cli, registry, 0700, (gid_t) -1)) != CLI_DONE
+        || (rc = init_folder(init->cli, init->serving, 0750, init->gid))
            != CLI_DONE)
     {
         return rc;
     }
 
-    if ((rc = fix_file(init, registry, "data.mdb", 0600, (gid_t) -1))
+    if ((rc = init_file(init->cli, registry, "data.mdb", 0600, (gid_t) -1))
         != CLI_DONE
-        || (rc = fix_file(init, registry, "lock.mdb", 0600, (gid_t) -1))
+        || (rc = init_file(init->cli, registry, "lock.mdb", 0600, (gid_t) -1))
            != CLI_DONE)
     {
         return rc;
     }
 
-    return fix_serving(init);
+    return init_serving(init->cli, init->serving, init->gid);
 }
 
 

@@ -884,4 +884,40 @@ for my $row ([ 'a length', \&at_once ], [ 'chunks', in_chunks(90_000) ]) {
         bypass => 'size');
 }
 
+
+# A baseline that itself edits: refused for who is exposed, passed on for who
+# is not, though for both it would have been edited.
+$e->apply($json->encode({
+    name => 'base', layer => 'base', unit => 'header:X-Id', steps => ['base'],
+    variants => [
+        { name => 'control', overrides => { base => { temperature => 0.1 } } },
+        { name => 'b', overrides => { base => { temperature => 0.2 } } },
+    ] }));
+$e->stage('base', 'ab', '--exposure', '0.5');
+
+for my $row ([ 1, 400, 'rejected:malformed', 'not_sent' ],
+             [ 0, 200, 'bypass:malformed', 'bypassed' ])
+{
+    my ($exposed, $status, $body, $code) = @$row;
+    my $text = 'an editing baseline, ' . ($exposed ? '' : 'not ') . 'exposed';
+    my @who = ('X-Id', $e->unit('base', variant => 'control',
+                                exposed => $exposed),
+               'X-Inference-Step', 'base');
+
+    my $in = chat(500);
+    $e->post('/reject/chat/completions', $in, @who);
+    like($e->received->{body}, qr/"temperature":0\.1\b/, "$text - edited");
+    $e->log_next;
+
+    my $r = $e->post('/reject/chat/completions', "$in}", @who);
+    is($r->{status}, $status, "$text - status");
+    is(join('', map { $_->{body} } $e->received), $exposed ? '' : "$in}",
+       "$text - upstream");
+
+    my $line = $e->log_next;
+    my ($x) = grep { $_->{name} eq 'base' } @{ $line->{experiments} };
+    is("$line->{body} $x->{applied}{temperature}", "$body $code",
+       "$text - logged");
+}
+
 $e->done;
