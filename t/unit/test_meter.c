@@ -1,0 +1,402 @@
+/*
+ * What answers of model APIs say of themselves, whole and as streams.
+ */
+
+#include "unit.h"
+
+#include <nxe/meter.h>
+#include <nxe/sse.h>
+
+
+#define NONE  UINT64_MAX
+
+typedef struct {
+    nxe_dialect_t   dialect;
+    const char     *in;
+    uint64_t        tokens[NXE_TOKENS];     /* NONE: not known */
+    const char     *model;
+    const char     *reasons;                /* joined by "," */
+    uint64_t        contents;               /* events; JSON: 0 or 1 */
+    unsigned        calls;
+    const char     *flags;      /* r refusal, t truncated, f failed, e ended */
+    const char     *why;
+} row_t;
+
+#define NOT_COUNTED  { NONE, NONE, NONE, NONE, NONE }
+
+#define CHAT(delta)  "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\"," \
+    "\"model\":\"gpt-4o-2024\",\"choices\":[{\"index\":0,\"delta\":" delta "," \
+    "\"finish_reason\":null}],\"usage\":null,\"obfuscation\":\"xy\"}\n\n"
+#define CHAT_END(reason)  "data: {\"model\":\"gpt-4o-2024\",\"choices\":[{" \
+    "\"index\":0,\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
+#define CHAT_USAGE  "data: {\"model\":\"gpt-4o-2024\",\"choices\":[],\"usage\":" \
+    "{\"prompt_tokens\":120,\"completion_tokens\":30,\"total_tokens\":150," \
+    "\"prompt_tokens_details\":{\"cached_tokens\":100,\"audio_tokens\":0}," \
+    "\"completion_tokens_details\":{\"reasoning_tokens\":12}}}\n\n"
+#define DONE  "data: [DONE]\n\n"
+
+#define RESP(type, more)  "event: " type "\ndata: {\"type\":\"" type "\"," \
+    "\"sequence_number\":1" more "}\n\n"
+#define RESP_END(type, status, more)  RESP(type, ",\"response\":{\"id\":\"r\"," \
+    "\"model\":\"gpt-5\",\"status\":\"" status "\"" more ",\"usage\":{" \
+    "\"input_tokens\":50,\"input_tokens_details\":{\"cached_tokens\":8," \
+    "\"cache_write_tokens\":4},\"output_tokens\":20," \
+    "\"output_tokens_details\":{\"reasoning_tokens\":5}," \
+    "\"total_tokens\":70}}")
+
+#define ANTH(type, more)  "event: " type "\ndata: {\"type\":\"" type "\"" \
+    more "}\n\n"
+#define ANTH_START  ANTH("message_start", ",\"message\":{\"id\":\"m\"," \
+    "\"model\":\"claude-x\",\"content\":[],\"usage\":{\"input_tokens\":10," \
+    "\"cache_creation_input_tokens\":20,\"cache_read_input_tokens\":300," \
+    "\"output_tokens\":1}}")
+#define ANTH_DELTA(kind, name, text)  ANTH("content_block_delta", \
+    ",\"index\":0,\"delta\":{\"type\":\"" kind "\",\"" name "\":\"" text "\"}")
+
+static const row_t  streams[] = {
+    { NXE_DIALECT_OPENAI_CHAT,
+      CHAT("{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}")
+      CHAT("{\"content\":\"Hel\"}") CHAT("{\"content\":\"lo\"}")
+      CHAT_END("stop") CHAT_USAGE DONE,
+      { 120, 30, 100, NONE, 12 }, "gpt-4o-2024", "stop", 2, 0, "e", "chat" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      CHAT("{\"content\":\"Hel\"}") CHAT_END("length") DONE,
+      NOT_COUNTED, "gpt-4o-2024", "length", 1, 0, "te", "chat without usage" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      CHAT("{\"content\":\"Hel\"}") CHAT("{\"content\":\"lo\"}"),
+      NOT_COUNTED, "gpt-4o-2024", "", 2, 0, "", "chat, cut off" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      CHAT("{\"tool_calls\":[{\"index\":0,\"id\":\"call_1\",\"type\":"
+           "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}")
+      CHAT("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+           "\"{}\"}}]}")
+      CHAT("{\"tool_calls\":[{\"index\":1,\"id\":\"call_2\",\"function\":{}}]}")
+      CHAT_END("tool_calls") DONE,
+      NOT_COUNTED, "gpt-4o-2024", "tool_calls", 3, 2, "e", "chat, two tools" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      CHAT("{\"reasoning_content\":\"hm\"}") CHAT("{\"refusal\":\"no\"}") DONE,
+      NOT_COUNTED, "gpt-4o-2024", "", 2, 0, "re", "chat, a refusal" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "data: {\"model\":\"m\",\"choices\":null,\"usage\":{\"prompt_tokens\":1,"
+      "\"completion_tokens\":1}}\n\n"
+      "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}],"
+      "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n",
+      { 1, 2, NONE, NONE, NONE }, "m", "", 1, 0, "", "chat, the last usage" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "data: {\"error\":{\"message\":\"overloaded\"}}\n\n",
+      NOT_COUNTED, "", "", 0, 0, "f", "chat, an error in a 200" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},"
+      "\"finish_reason\":\"stop\"},{\"index\":1,\"delta\":{},"
+      "\"finish_reason\":\"length\"}]}\n\n",
+      NOT_COUNTED, "", "stop,length", 1, 0, "t", "chat, two choices" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "data: {\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":1.0}}\n\n"
+      "data: not json\n\ndata: [1]\n\ndata: {\"usage\":{\"prompt_tokens\":"
+      "\"3\",\"completion_tokens\":1099511627777}}\n\n",
+      NOT_COUNTED, "", "", 0, 0, "", "chat, what counts nothing" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "data: {\"usage\":{\"prompt_tokens\":0,"
+      "\"completion_tokens\":1099511627776}}\n\n",
+      { 0, (uint64_t) 1 << 40, NONE, NONE, NONE }, "", "", 0, 0, "",
+      "chat, the least and the most" },
+
+    { NXE_DIALECT_OPENAI_RESPONSES,
+      RESP("response.created", ",\"response\":{\"model\":\"gpt-5\"}")
+      RESP("response.in_progress", "")
+      RESP("response.output_item.added", ",\"item\":{\"type\":\"message\"}")
+      RESP("response.output_text.delta", ",\"delta\":\"Hel\"")
+      RESP("response.output_text.delta", ",\"delta\":\"lo\"")
+      RESP("response.output_text.delta", ",\"delta\":\"\"")
+      RESP("response.output_text.done", ",\"text\":\"Hello\"")
+      RESP_END("response.completed", "completed", ""),
+      { 50, 20, 8, 4, 5 }, "gpt-5", "completed", 2, 0, "e", "responses" },
+    { NXE_DIALECT_OPENAI_RESPONSES,
+      RESP("response.reasoning_summary_text.delta", ",\"delta\":\"hm\"")
+      RESP("response.output_item.added",
+           ",\"item\":{\"type\":\"function_call\",\"name\":\"f\"}")
+      RESP("response.function_call_arguments.delta", ",\"delta\":\"{\"")
+      RESP("response.output_item.added", ",\"item\":{\"type\":\"mcp_call\"}")
+      RESP_END("response.incomplete", "incomplete",
+               ",\"incomplete_details\":{\"reason\":\"max_output_tokens\"}"),
+      { 50, 20, 8, 4, 5 }, "gpt-5", "max_output_tokens", 2, 2, "te",
+      "responses, tools, cut short" },
+    { NXE_DIALECT_OPENAI_RESPONSES,
+      RESP("response.refusal.delta", ",\"delta\":\"no\"")
+      RESP_END("response.failed", "failed", ""),
+      { 50, 20, 8, 4, 5 }, "gpt-5", "failed", 1, 0, "rfe",
+      "responses, failed" },
+    { NXE_DIALECT_OPENAI_RESPONSES,
+      RESP("error", ",\"message\":\"x\""),
+      NOT_COUNTED, "", "", 0, 0, "f", "responses, an error" },
+
+    { NXE_DIALECT_ANTHROPIC,
+      ANTH_START ANTH("ping", "")
+      ANTH("content_block_start", ",\"content_block\":{\"type\":\"text\","
+           "\"text\":\"\"}")
+      ANTH_DELTA("text_delta", "text", "Hel")
+      ANTH_DELTA("text_delta", "text", "")
+      ANTH_DELTA("text_delta", "text", "lo")
+      ANTH_DELTA("signature_delta", "signature", "abc")
+      ANTH("content_block_stop", "")
+      ANTH("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\"},"
+           "\"usage\":{\"output_tokens\":9,\"input_tokens\":null}")
+      ANTH("message_delta", ",\"delta\":{},\"usage\":{\"output_tokens\":12}")
+      ANTH("message_stop", ""),
+      { 330, 12, 300, 20, NONE }, "claude-x", "end_turn", 2, 0, "e",
+      "anthropic" },
+    { NXE_DIALECT_ANTHROPIC,
+      ANTH_START
+      ANTH("content_block_start", ",\"content_block\":{\"type\":"
+           "\"tool_use\",\"name\":\"f\"}")
+      ANTH_DELTA("input_json_delta", "partial_json", "")
+      ANTH_DELTA("input_json_delta", "partial_json", "{")
+      ANTH_DELTA("thinking_delta", "thinking", "hm")
+      ANTH("message_delta", ",\"delta\":{\"stop_reason\":\"tool_use\"},"
+           "\"usage\":{\"input_tokens\":11,\"output_tokens\":7,"
+           "\"cache_read_input_tokens\":301}")
+      ANTH("message_stop", ""),
+      { 332, 7, 301, 20, NONE }, "claude-x", "tool_use", 2, 1, "e",
+      "anthropic, a tool" },
+    { NXE_DIALECT_ANTHROPIC,
+      ANTH_START ANTH("error", ",\"error\":{\"type\":\"overloaded_error\"}"),
+      { 330, 1, 300, 20, NONE }, "claude-x", "", 0, 0, "f",
+      "anthropic, an error" },
+    { NXE_DIALECT_ANTHROPIC,
+      ANTH_START ANTH("message_delta",
+                      ",\"delta\":{\"stop_reason\":\"refusal\"},\"usage\":{}"),
+      { 330, 1, 300, 20, NONE }, "claude-x", "refusal", 0, 0, "r",
+      "anthropic, a refusal" }
+};
+
+static const row_t  bodies[] = {
+    { NXE_DIALECT_OPENAI_CHAT,
+      "{\"model\":\"gpt-4o\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
+      "\"assistant\",\"content\":\"Hi\",\"refusal\":null,\"annotations\":[]},"
+      "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":5,"
+      "\"completion_tokens\":2,\"prompt_tokens_details\":null}}",
+      { 5, 2, NONE, NONE, NONE }, "gpt-4o", "stop", 1, 0, "e", "chat" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "{\"model\":\"gpt-4o\",\"choices\":[{\"message\":{\"content\":null,"
+      "\"tool_calls\":[{\"id\":\"a\"},{\"id\":\"b\"}]},"
+      "\"finish_reason\":\"tool_calls\"}]}",
+      NOT_COUNTED, "gpt-4o", "tool_calls", 1, 2, "e", "chat, tools" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "{\"choices\":[{\"message\":{\"content\":\"\"}}]}",
+      NOT_COUNTED, "", "", 0, 0, "e", "chat, empty" },
+    { NXE_DIALECT_OPENAI_CHAT, "{\"choices\":[",
+      NOT_COUNTED, "", "", 0, 0, "", "chat, no JSON" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "{\"model\":\"\\u0067pt \\\"x\\\"\"}",
+      NOT_COUNTED, "gpt \"x\"", "", 0, 0, "e", "an escaped model" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "{\"model\":\"012345678901234567890123456789012345678901234567890"
+      "123456789012\xc3\xa9xx\"}",
+      NOT_COUNTED, "0123456789012345678901234567890123456789012345678901234"
+      "56789012", "", 0, 0, "e", "a long model, cut between characters" },
+
+    { NXE_DIALECT_OPENAI_RESPONSES,
+      "{\"model\":\"gpt-5\",\"status\":\"completed\",\"error\":null,"
+      "\"incomplete_details\":null,\"output\":[{\"type\":\"reasoning\","
+      "\"summary\":[]},{\"type\":\"function_call\",\"name\":\"f\"},"
+      "{\"type\":\"message\",\"content\":[{\"type\":\"output_text\","
+      "\"text\":\"Hi\"}]}],\"usage\":{\"input_tokens\":9,"
+      "\"output_tokens\":3,\"output_tokens_details\":{\"reasoning_tokens\":1}"
+      "}}",
+      { 9, 3, NONE, NONE, 1 }, "gpt-5", "completed", 1, 1, "e", "responses" },
+    { NXE_DIALECT_OPENAI_RESPONSES,
+      "{\"status\":\"completed\",\"output\":[{\"type\":\"message\","
+      "\"content\":[{\"type\":\"refusal\",\"refusal\":\"no\"}]}]}",
+      NOT_COUNTED, "", "completed", 1, 0, "re", "responses, a refusal" },
+    { NXE_DIALECT_OPENAI_RESPONSES,
+      "{\"status\":\"failed\",\"error\":{\"code\":\"server_error\"}}",
+      NOT_COUNTED, "", "failed", 0, 0, "fe", "responses, failed" },
+
+    { NXE_DIALECT_ANTHROPIC,
+      "{\"type\":\"message\",\"model\":\"claude-x\",\"content\":[{\"type\":"
+      "\"text\",\"text\":\"Hi\"},{\"type\":\"tool_use\",\"input\":{}}],"
+      "\"stop_reason\":\"max_tokens\",\"usage\":{\"input_tokens\":4,"
+      "\"cache_read_input_tokens\":6,\"cache_creation_input_tokens\":null,"
+      "\"output_tokens\":2}}",
+      { 10, 2, 6, NONE, NONE }, "claude-x", "max_tokens", 1, 1, "te",
+      "anthropic" },
+    { NXE_DIALECT_ANTHROPIC,
+      "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}",
+      NOT_COUNTED, "", "", 0, 0, "fe", "anthropic, an error" }
+};
+
+
+typedef struct {
+    nxe_meter_t     m;
+    uint64_t        now;
+} fed_t;
+
+
+static void
+event(void *ctx, nxe_str_t type, nxe_str_t data)
+{
+    fed_t  *f = ctx;
+
+    (void) type;
+
+    f->now += 1000;
+    (void) nxe_meter_event(&f->m, data, f->now);
+}
+
+
+static void
+feed(nxe_sse_t *s, const char *p, size_t len)
+{
+    char  *copy;
+
+    copy = malloc(len + 1);
+    assert_non_null(copy);
+    memcpy(copy, p, len);
+    nxe_sse_feed(s, (nxe_str_t) { copy, len });
+    free(copy);
+}
+
+
+static void
+same(const row_t *row, const nxe_meter_t *m, uint64_t contents)
+{
+    int           i;
+    char          reasons[1024], flags[8], *p;
+    unsigned      k;
+    uint64_t      n;
+    nxe_status_t  rc;
+
+    for (i = 0; i < NXE_TOKENS; i++) {
+        rc = nxe_meter_tokens(m, (nxe_tokens_t) i, &n);
+        unit_row(rc == (row->tokens[i] == NONE ? NXE_DECLINED : NXE_OK),
+                 row->why);
+        unit_row(rc != NXE_OK || n == row->tokens[i], row->why);
+    }
+
+    p = reasons;
+    *p = '\0';
+
+    for (k = 0; k < m->nreasons; k++) {
+        p += sprintf(p, "%s%.*s", k == 0 ? "" : ",", m->reasons[k].len,
+                     m->reasons[k].data);
+    }
+
+    (void) sprintf(flags, "%s%s%s%s", m->refusal ? "r" : "",
+                   m->truncated ? "t" : "", m->failed ? "f" : "",
+                   m->ended ? "e" : "");
+
+    unit_row(strcmp(reasons, row->reasons) == 0, row->why);
+    unit_row(strcmp(flags, row->flags) == 0, row->why);
+    unit_row(m->model.len == strlen(row->model)
+             && memcmp(m->model.data, row->model, m->model.len) == 0,
+             row->why);
+    unit_row(contents == row->contents, row->why);
+    unit_row(m->tool_calls == row->calls, row->why);
+}
+
+
+/* Cut at every place, and a byte at a time. */
+
+static void
+test_streams(void **state)
+{
+    fed_t       f;
+    size_t      i, k, cut, len;
+    nxe_sse_t   s;
+
+    (void) state;
+
+    for (i = 0; i < unit_n(streams); i++) {
+        len = strlen(streams[i].in);
+
+        for (cut = 0; cut <= len + 1; cut++) {
+            memset(&f, 0, sizeof(f));
+            assert_int_equal(nxe_meter_init(&f.m, streams[i].dialect, 1, 0,
+                                            unit_mem), NXE_OK);
+            nxe_sse_init(&s, 1 << 20, event, &f, unit_mem);
+
+            if (cut <= len) {
+                feed(&s, streams[i].in, cut);
+                feed(&s, streams[i].in + cut, len - cut);
+
+            } else {
+                for (k = 0; k < len; k++) {
+                    feed(&s, streams[i].in + k, 1);
+                }
+            }
+
+            same(&streams[i], &f.m, f.m.contents);
+        }
+    }
+}
+
+
+static void
+test_bodies(void **state)
+{
+    size_t       i;
+    nxe_meter_t  m;
+
+    (void) state;
+
+    for (i = 0; i < unit_n(bodies); i++) {
+        assert_int_equal(nxe_meter_init(&m, bodies[i].dialect, 0, 0,
+                                        unit_mem), NXE_OK);
+        nxe_meter_body(&m, nxe_str_of(bodies[i].in));
+        same(&bodies[i], &m, m.content);
+    }
+
+    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_JSON, 0, 0, unit_mem),
+                     NXE_DECLINED);
+}
+
+
+/* When content came: the first, the last, the longest gap. */
+
+static void
+test_times(void **state)
+{
+    size_t       i;
+    nxe_meter_t  m;
+
+    static const struct {
+        const char  *data;
+        uint64_t     now;
+        int          content;
+    } events[] = {
+        { "{\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}", 5, 0 },
+        { "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", 10, 1 },
+        { "{\"choices\":[{\"delta\":{\"content\":\"\"}}]}", 11, 0 },
+        { "{\"choices\":[{\"delta\":{\"content\":\"b\"}}]}", 40, 1 },
+        { "{\"choices\":[{\"delta\":{\"content\":\"c\"}}]}", 45, 1 },
+        { "[DONE]", 90, 0 }
+    };
+
+    (void) state;
+
+    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1, 0,
+                                    unit_mem), NXE_OK);
+
+    for (i = 0; i < unit_n(events); i++) {
+        assert_int_equal(nxe_meter_event(&m, nxe_str_of(events[i].data),
+                                         events[i].now), events[i].content);
+    }
+
+    assert_int_equal(m.contents, 3);
+    assert_int_equal(m.first, 10);
+    assert_int_equal(m.last, 45);
+    assert_int_equal(m.gap, 30);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_times)
+    };
+
+    return unit_main(tests);
+}
