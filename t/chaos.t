@@ -719,7 +719,8 @@ sub two_nginx {
 
 sub clock {
     my $so = "$Edge::build/clock.so";
-    return 0 if $ENV{EDGE_STATIC} || !-e $so;
+    return 0 if $ENV{EDGE_STATIC};
+    -e $so or die "no '$so': run make $so\n";
 
     my $file = $e->file('clock', pack 'q', 0);
     my %env = (LD_PRELOAD => $so, CLOCK => $file);
