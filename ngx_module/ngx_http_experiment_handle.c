@@ -207,8 +207,10 @@ ngx_http_experiment_handle(ngx_http_experiment_snapshot_t *s, nxe_str_t name,
         return NGX_ERROR;
     }
 
+    /* one with an error stays held: what it said, it said once */
+
     if (!h->error) {
-        ngx_http_experiment_unhold(h);      /* what it said, it said once */
+        ngx_http_experiment_unhold(h);
     }
 
     ngx_http_experiment_spend(s->worker, &since);
