@@ -40,6 +40,8 @@ typedef struct {
 #define CLI_OUTPUT    0x1           /* -o table/json/csv */
 #define CLI_REGISTRY  0x2           /* --registry DIR */
 #define CLI_WRITES    0x4           /* -m --as --dry-run */
+#define CLI_FORMAT    0x8           /* -o as --format: --output is the
+                                       command's own */
 
 typedef struct cli_s  cli_t;
 

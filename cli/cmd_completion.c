@@ -52,6 +52,7 @@ words_of(const cli_command_t *command)
         const char  *words;
     } fixed[] = {
         { "stage", "off canary ab rollout" },
+        { "price", "set list" },
         { "completion", "bash zsh fish" }
     };
 
