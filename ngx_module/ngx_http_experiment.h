@@ -33,6 +33,7 @@ NXE_BEGIN_DECLS
 #define NGX_HTTP_EXPERIMENT_AUTO       NXE_DIALECTS
 
 
+typedef struct ngx_http_experiment_ctx_s       ngx_http_experiment_ctx_t;
 typedef struct ngx_http_experiment_worker_s    ngx_http_experiment_worker_t;
 typedef struct ngx_http_experiment_snapshot_s  ngx_http_experiment_snapshot_t;
 
@@ -49,6 +50,8 @@ typedef struct {
     ngx_int_t                        request_id;   /* variable index */
     ngx_uint_t                       locations;    /* that bind anything */
     ngx_array_t                      upstreams;    /* every one named */
+    const char                      *endpoint;     /* a content handler's
+                                                      directive, if any is */
 
     unsigned                         cpu;          /* a flag of the scan */
     unsigned                         uses_model:1;
@@ -57,6 +60,17 @@ typedef struct {
 
     ngx_http_experiment_worker_t    *worker;
 } ngx_http_experiment_main_conf_t;
+
+
+/*
+ * The keys that a content handler takes.  A worker has the SHA-256 of each,
+ * which is enough to know it again.
+ */
+
+typedef struct {
+    u_char                         (*digests)[NXE_SHA256_LEN];
+    ngx_uint_t                       n;
+} ngx_http_experiment_secrets_t;
 
 
 typedef struct {
@@ -73,6 +87,12 @@ typedef struct {
     nxe_trusted_t                   *trusted;
     ngx_flag_t                       strip;
     ngx_uint_t                       no_upstream_logged;
+
+    /* of the location alone: nothing in it inherits a content handler */
+
+    const char                      *endpoint;     /* its directive */
+    ngx_http_handler_pt              handler;
+    ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
 } ngx_http_experiment_loc_conf_t;
 
 
@@ -285,7 +305,21 @@ typedef enum {
 } ngx_http_experiment_body_e;
 
 
-typedef struct {
+/* The lines of a request for the log, joined by newlines. */
+
+typedef ngx_int_t (*ngx_http_experiment_line_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
+
+/*
+ * What a content handler does with a body: status is 0, and body all of it, or
+ * what it has to be refused with.  What it returns ends the request.
+ */
+
+typedef ngx_int_t (*ngx_http_experiment_json_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, nxe_str_t body);
+
+
+struct ngx_http_experiment_ctx_s {
     ngx_http_request_t              *request;      /* the main one */
     nxe_mem_t                        mem;
     ngx_http_experiment_snapshot_t  *snapshot;
@@ -316,6 +350,11 @@ typedef struct {
     uint64_t                         seq;
     ngx_int_t                        status;       /* of the handler */
 
+    ngx_http_experiment_json_pt      read;         /* of a content handler */
+    size_t                           read_max;
+    ngx_http_experiment_line_pt      line;         /* NULL: a request's */
+    void                            *data;         /* of that handler */
+
     unsigned                         assigned:1;   /* entries are there */
     unsigned                         partial:1;    /* some are, for now */
     unsigned                         accessed:1;   /* that phase is over */
@@ -326,7 +365,7 @@ typedef struct {
     unsigned                         last:1;       /* last buffer seen */
     unsigned                         ended:1;
     unsigned                         has_seq:1;
-} ngx_http_experiment_ctx_t;
+};
 
 
 /* A text that grows in the request's pool. */
@@ -358,6 +397,24 @@ char *ngx_http_experiment_set_upstream(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_experiment_set_trusted(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_experiment_read_secret(ngx_conf_t *cf, ngx_str_t *file,
+    u_char *buf, nxe_str_t *text);
+
+/* ngx_http_experiment_endpoint.c */
+
+ngx_int_t ngx_http_experiment_set_endpoint(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_http_experiment_loc_conf_t *elcf,
+    ngx_http_handler_pt handler);
+ngx_int_t ngx_http_experiment_set_secrets(ngx_conf_t *cf, ngx_str_t *word,
+    ngx_http_experiment_loc_conf_t *elcf);
+ngx_int_t ngx_http_experiment_secret(ngx_http_experiment_secrets_t *secrets,
+    nxe_str_t presented, ngx_uint_t *which);
+ngx_int_t ngx_http_experiment_read_json(ngx_http_request_t *r, size_t max,
+    ngx_http_experiment_json_pt read);
+ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
+    const char *name, ngx_str_t value);
+ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_http_experiment_line_t *json);
 
 /* ngx_http_experiment_registry.c */
 
@@ -456,11 +513,14 @@ ngx_table_elt_t *ngx_http_experiment_find_header(ngx_http_request_t *r,
 /* ngx_http_experiment_body.c */
 
 ngx_int_t ngx_http_experiment_handler(ngx_http_request_t *r);
+ngx_uint_t ngx_http_experiment_is_json(ngx_http_request_t *r);
 
 /* ngx_http_experiment_scan.c */
 
 ngx_int_t ngx_http_experiment_scan(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_text(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, size_t max);
 void ngx_http_experiment_bypass(ngx_http_experiment_ctx_t *ctx,
     const char *cause);
 
@@ -518,6 +578,9 @@ void ngx_http_experiment_keep(ngx_http_experiment_line_t *l, size_t from,
 
 /* ngx_http_experiment_log.c */
 
+void ngx_http_experiment_log_start(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx,
+    const char *kind);
 ngx_int_t ngx_http_experiment_json(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
 ngx_uint_t ngx_http_experiment_routed(ngx_http_request_t *r,
