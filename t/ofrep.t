@@ -516,6 +516,43 @@ is(scalar(grep { $_->{exposed} } @{ $all->{experiments} }), 0,
    'exposure - never of bulk');
 
 
+# Many documents that nobody has asked for yet: more than one turn may take.
+
+my $before = @{ (ask($flags, context()))[1]{flags} };
+
+$e->must({ stdin => $json->encode(doc("m$_", step => 'many',
+    layer => { name => 'many', range => [ ($_ - 1) / 50, $_ / 50 ] })) },
+    'apply', '-f', '-') for 1 .. 50;
+$e->must('stage', "m$_", 'ab', '--exposure', '1') for 1 .. 50;
+$e->sync;
+
+my @at_once = map { $e->client } 1 .. 4;
+$_->send(Edge::Client->request('POST', $flags, $json->encode({ context =>
+    context() }), 'Content-Type', 'application/json')) for @at_once;
+my @all = map { $json->decode($_->response->{body}) } @at_once;
+
+is_deeply([ map { scalar @{ $_->{flags} } } @all ], [ ($before + 50) x 4 ],
+          'many - each flag, for whoever asks at once');
+is_deeply([ map { $_->{key} } grep { $_->{key} =~ /^m\d/ && $_->{reason} eq
+            'SPLIT' } @{ $all[0]{flags} } ],
+          [ map { "m$_" } grep { flag("m$_", 'u')->{reason} eq 'SPLIT' }
+            1 .. 50 ], 'many - as one by one');
+
+$e->apply({ name => "steps$_", unit => 'header:X-Id', layer => 'steps',
+            steps => [ map { "s$_" } 1 .. 60 ],
+            layer => { name => 'steps', range => [ $_ / 4, ($_ + 1) / 4 ] },
+            ofrep => { members => [ 'model' ] },
+            variants => [ { name => 'a' },
+                { name => 'b', overrides => { s1 => { model => 'b' } } } ] })
+    for 0 .. 3;
+$e->stage("steps$_", 'ab') for 0 .. 3;
+
+($r, $a) = ask($flags, context());
+is($r->{status}, 413, 'many - more than 200 at once');
+is($a->{errorCode}, 'GENERAL', 'many - as an error');
+is(flag('steps0:s60', 'u')->{reason}, 'STATIC', 'many - one by one');
+$e->stage("steps$_", 'off') for 0 .. 3;
+
 # The SDK that applications have: what it sends, and what it makes of answers.
 
 SKIP: {
