@@ -250,6 +250,8 @@ is($e->post('/sub', '{}')->{status}, 403, 'subrequest - refused');
 
 is(scalar(grep { $_->{kind} eq 'ofrep' && $_->{status} != 200 }
           $e->log_lines), 0, 'log - what was refused is no evaluation');
+is(scalar(grep { ($_->{uri} // '') =~ /ofrep/ } $e->log_lines), 0,
+   'log - nor a request that has a treatment');
 
 
 # Who may ask.
