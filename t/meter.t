@@ -454,7 +454,7 @@ for my $name (sort keys %stream) {
 
 $r = ask('vars', 'usage-events');
 is($r->header('X-Early'), '<>', 'variables - nothing before the end');
-Edge::wait_for(sub { -s $e->dir . '/log/vars.log' });
+$e->wait_for(sub { -s $e->dir . '/log/vars.log' });
 like($e->read_file('log/vars.log'),
      qr/^\d+\.\d{3} \d+\.\d{3} 0\.000090000 20 5$/, 'variables - at the end');
 ask('vars', 'chat-whole', '{}');
