@@ -42,7 +42,7 @@ http {
         listen 127.0.0.1:%%PORT%%;
         experiment arm;
         location / { proxy_pass http://up; proxy_buffering off; }
-        location /buffered/ { proxy_pass http://up/; }
+        location /buffered/ { proxy_pass http://up; }
     }
 }
 EOC
@@ -356,22 +356,15 @@ sub requests {
 }
 
 
-# Which way a request came.  What goes through the module has the upstream's
-# name as its host; the two that share a unit were made in turn.
-
-my %turn;
+# Which target a request was made to: the path says it, or the unit.
 
 sub arrived {
     my ($r) = @_;
-    my $unit = $r->header('X-Conversation-Id');
+    my ($prefix) = $r->{uri} =~ m{^/(\w+)/v1/};
+    my %of = (u => 'direct', $unit{control} => 'control',
+              $unit{treatment} => 'treatment');
 
-    return 'direct' if $unit eq 'u';
-    return 'treatment' if $unit eq $unit{treatment};
-
-    # A second try follows its first.
-    my $try = $r->header('X-Stainless-Retry-Count');
-    return $turn{now} if $try;
-    return $turn{now} = $turn{n}++ % 2 ? 'buffered' : 'control';
+    return $prefix // $of{ $r->header('X-Conversation-Id') };
 }
 
 
