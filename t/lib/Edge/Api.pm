@@ -65,7 +65,7 @@ sub answer {
     $text = without_usage($text) if $api eq 'openai_chat'
         && !(ref $in->{stream_options} eq 'HASH'
              && $in->{stream_options}{include_usage});
-    $text = substr $text, 0, int(length($text) / 2) if $cut;
+    $text = broken_off($text) if $cut;
 
     return {
         headers => [ 'Cache-Control', 'no-cache', @id ], broken => $cut,
@@ -106,6 +106,17 @@ sub without_usage {
     $text =~ s/^data: [^\n]*"choices":\[\],[^\n]*\n\n//mg;
     $text =~ s/,"usage":null//g;
     return $text;
+}
+
+
+# Eight events and half of the next: the same with usage or without.
+
+sub broken_off {
+    my ($text) = @_;
+    my @events = $text =~ /(.*?\n\n)/sg;
+
+    return join '', @events[ 0 .. 7 ],
+                    substr $events[8], 0, int(length($events[8]) / 2);
 }
 
 
