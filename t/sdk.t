@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # The real clients of OpenAI and Anthropic: each call gives the same results,
 # object by object and event by event, through the module as directly, in both
-# arms, and what is known of the recorded answers.
+# arms, with the meter on, passive and off, and what is known of the recorded
+# answers; the log has their tokens and times.
 
 use strict;
 use warnings;
@@ -15,6 +16,7 @@ use Test::More;
 use Edge;
 use Edge::Api;
 use Edge::Npm;
+use Edge::Sdk;
 
 binmode $_, ':utf8' for Test::More->builder->output,
     Test::More->builder->failure_output;
@@ -43,6 +45,15 @@ http {
         experiment arm;
         location / { proxy_pass http://up; proxy_buffering off; }
         location /buffered/ { proxy_pass http://up; }
+        location /passive/ {
+            experiment_meter passive;
+            proxy_pass http://up;
+        }
+        location /off/ {
+            experiment_meter off;
+            proxy_pass http://up;
+            proxy_buffering off;
+        }
     }
 }
 EOC
@@ -56,7 +67,8 @@ my @targets = (
       url => 'http://127.0.0.1:' . $e->port('PORT_UP') },
     { name => 'control', unit => $unit{control}, url => $edge },
     { name => 'treatment', unit => $unit{treatment}, url => $edge },
-    { name => 'buffered', unit => $unit{control}, url => "$edge/buffered" },
+    map { { name => $_, unit => $unit{control}, url => "$edge/$_" } }
+        qw(buffered passive off),
 );
 
 my (@calls, %result);
@@ -104,8 +116,8 @@ my @tool_calls = (get_order => { order_id => '48291' },
 my %fault = (400 => qr/^BadRequestError$/, 429 => qr/^RateLimitError$/,
              529 => qr/^(?:InternalServer|Overloaded)Error$/);
 
-my %digest = (chat => \&digest_chat, responses => \&digest_responses,
-              messages => \&digest_messages);
+my %dialect = (chat => 'openai_chat', responses => 'openai_responses',
+               messages => 'anthropic');
 
 for my $call (@calls) {
     my ($api, $how, $scenario) = $call =~ /^(\w+): ([^,]+), (\w+)/;
@@ -156,7 +168,7 @@ sub expected {
         return;
     }
 
-    my $got = $digest{$api}->($r);
+    my $got = Edge::Sdk::digest($api, $r);
     my $text = $text{$scenario};
     my %want = (text => $text, ends => $ends{$api}{$scenario}, refusal => '',
                 tools => [ $scenario eq 'tools' ? @tool_calls : () ],
@@ -185,9 +197,7 @@ sub expected {
 
 sub recorded_events {
     my ($api, $how, $scenario) = @_;
-    my %name = (chat => 'openai_chat', responses => 'openai_responses',
-                messages => 'anthropic');
-    my $text = Edge::Api::recorded("$name{$api}-$scenario.sse");
+    my $text = Edge::Api::recorded("$dialect{$api}-$scenario.sse");
 
     my $n = () = $text =~ /^data: \{(?!"type":"ping")/mg;
     return $n - ($api eq 'chat' && $how eq 'iterate');
@@ -217,122 +227,8 @@ sub same {
 }
 
 
-sub tool {
-    my ($name, $arguments) = @_;
-
-    return ($name, JSON::PP->new->decode($arguments));
-}
-
-
-sub digest_chat {
-    my ($r) = @_;
-    my $whole = $r->{data} // $r->{final};
-    my $usage = $whole ? $whole->{usage} : $r->{events}[-1]{usage};
-    my %d = (text => '', refusal => '', tools => [], ends => undef,
-             tokens => [ @{ $usage // {} }{qw(prompt_tokens
-                                              completion_tokens)} ]);
-
-    if ($whole) {
-        my $choice = $whole->{choices}[0];
-        my $m = $choice->{message};
-
-        $d{text} = $m->{content} // '';
-        $d{refusal} = $m->{refusal} // '';
-        $d{tools} = [ map { tool(@{ $_->{function} }{qw(name arguments)}) }
-                      @{ $m->{tool_calls} || [] } ];
-        $d{ends} = $choice->{finish_reason};
-        return \%d;
-    }
-
-    for my $choice (map { @{ $_->{choices} } } @{ $r->{events} }) {
-        $d{text} .= $choice->{delta}{content} // '';
-        $d{refusal} .= $choice->{delta}{refusal} // '';
-        $d{ends} //= $choice->{finish_reason};
-    }
-
-    return \%d;
-}
-
-
-sub digest_responses {
-    my ($r) = @_;
-    my $whole = $r->{data} // $r->{final} // $r->{events}[-1]{response};
-    my %d = (text => '', refusal => '', tools => [],
-             tokens => [ @{ $whole->{usage} }{qw(input_tokens
-                                                 output_tokens)} ],
-             ends => $whole->{incomplete_details}
-                     ? $whole->{incomplete_details}{reason}
-                     : $whole->{status});
-
-    for my $item (@{ $whole->{output} }) {
-        push @{ $d{tools} }, tool(@$item{qw(name arguments)})
-            if $item->{type} eq 'function_call';
-
-        next unless $item->{type} eq 'message';
-
-        for my $part (@{ $item->{content} }) {
-            $d{text} .= $part->{text} // '';
-            $d{refusal} .= $part->{refusal} // '';
-        }
-    }
-
-    return \%d;
-}
-
-
-sub digest_messages {
-    my ($r) = @_;
-    my $whole = $r->{data} // $r->{final} // gathered($r->{events});
-    my @content = @{ $whole->{content} };
-
-    return {
-        text => join('', map { $_->{text} // '' } @content), refusal => '',
-        tools => [ map { @$_{qw(name input)} }
-                   grep { $_->{type} eq 'tool_use' } @content ],
-        ends => $whole->{stop_reason},
-        tokens => [ @{ $whole->{usage} }{qw(input_tokens output_tokens)} ],
-    };
-}
-
-
-# A message of Anthropic's events.
-
-sub gathered {
-    my ($events) = @_;
-    my %m;
-
-    for my $ev (@$events) {
-        my $delta = $ev->{delta};
-        my $block = defined $ev->{index} ? $m{content}[ $ev->{index} ] //= {}
-                                         : {};
-
-        if ($ev->{type} eq 'message_start') {
-            %m = %{ $ev->{message} };
-            $m{content} = [];
-
-        } elsif ($ev->{type} eq 'content_block_start') {
-            %$block = (%{ $ev->{content_block} }, json => '');
-
-        } elsif ($ev->{type} eq 'content_block_delta') {
-            $block->{text} .= $delta->{text} // ''
-                if $delta->{type} eq 'text_delta';
-            $block->{json} .= $delta->{partial_json} // '';
-
-        } elsif ($ev->{type} eq 'message_delta') {
-            $m{stop_reason} = $delta->{stop_reason};
-            $m{usage} = $ev->{usage};
-        }
-    }
-
-    for my $block (grep { $_->{type} eq 'tool_use' } @{ $m{content} }) {
-        $block->{input} = JSON::PP->new->decode($block->{json});
-    }
-
-    return \%m;
-}
-
-
-# What the upstream received: the same but for the arm's header.
+# What the upstream received: the same but for the arm's header, and for the
+# usage that the meter asks for where the client did not.
 
 sub requests {
     my @requests = $e->received;
@@ -347,12 +243,27 @@ sub requests {
         my @got = @{ $by{$target} || [] };
 
         is(scalar @got, $n, "upstream - $target, as many requests");
-        is(scalar(grep { $got[$_]{body} ne $by{direct}[$_]{body} }
-                  0 .. $#got), 0, "upstream - $target, the same bodies");
+
+        my @asked = grep { $got[$_]{body} ne $by{direct}[$_]{body} }
+            0 .. $#got;
+
+        is(scalar(grep { !asks_for_usage($got[$_], $by{direct}[$_]) } @asked),
+           0, "upstream - $target, the same bodies");
+        is(@asked > 0, $target !~ /passive|off/,
+           "upstream - $target, who asks for usage");
         is(scalar(grep { ($_->header('X-Arm') // '-')
                          ne ($target eq 'treatment' ? 't' : '-') } @got), 0,
            "upstream - $target, the header of its arm");
     }
+}
+
+
+sub asks_for_usage {
+    my ($got, $want) = map { $_->json } @_;
+    my $options = delete $got->{stream_options};
+
+    return $json->encode($options) eq '{"include_usage":true}'
+        && $json->encode($got) eq $json->encode($want);
 }
 
 
@@ -372,20 +283,22 @@ sub logged {
     my $tries = grep { /X-Try-Again/ } @calls;
     my $n = ($#targets) * (@calls + $tries);
     my @lines = $e->log_next($n);
-    my %dialect;
+    my %seen;
 
     is(scalar($e->log_lines), $n, 'log - a line a request, and a try');
 
     for my $line (@lines) {
         my $x = $line->{experiments}[0];
 
-        $dialect{ $line->{dialect} }++;
+        $seen{ $line->{dialect} }++;
         $x->{exposed} && $x->{reason} eq 'assigned'
             or fail("log - assigned: " . $json->encode($line));
     }
 
-    is(join(' ', sort keys %dialect),
+    is(join(' ', sort keys %seen),
        'anthropic openai_chat openai_responses', 'log - each dialect');
+
+    metered(@lines);
 
     # The two tries of a call are of one unit, in one arm.
     my @first = grep { $lines[$_]{status} == 429
@@ -403,6 +316,138 @@ sub pair {
 
     return $first->{unit} eq $second->{unit}
         && $first->{variant} eq $second->{variant};
+}
+
+
+# The lines of a target are in the order of the calls; a second try has two.
+
+sub metered {
+    my %of;
+
+    for my $line (@_) {
+        my ($prefix) = $line->{uri} =~ m{^/(\w+)/v1/};
+        push @{ $of{ $prefix // $line->{experiments}[0]{variant} } }, $line;
+    }
+
+    for my $target (map { $_->{name} } @targets[ 1 .. $#targets ]) {
+        for my $call (@calls) {
+            my $line = shift @{ $of{$target} };
+
+            if ($call =~ /X-Try-Again/) {
+                is($line->{status}, 429, "log - $call - $target, first try");
+                $line = shift @{ $of{$target} };
+            }
+
+            figures("log - $call - $target", $call, $target, $line);
+        }
+    }
+}
+
+
+sub figures {
+    my ($name, $call, $target, $line) = @_;
+    my ($api, $how, $scenario) = $call =~ /^(\w+): ([^,]+), (\w+)/;
+    my $stream = $how !~ /^json/ && !$fault{$scenario};
+
+    if ($target eq 'off') {
+        is(join(' ', grep { /^gen_ai\.(?!request)|_ms$|^stream/
+                            && !/^(?:response|upstream)_ms$/ } keys %$line),
+           '', "$name, nothing is measured");
+        return;
+    }
+
+    is($line->{stream} ? 1 : 0, $stream ? 1 : 0, "$name, stream");
+    return if $fault{$scenario};
+
+    if ($scenario =~ /^(?:error|cut|failed)$/) {
+        ok($line->{stream_error}, "$name, failed after its 200");
+        return;
+    }
+
+    my $whole = JSON::PP->new->utf8->decode(Edge::Api::recorded(
+        "$dialect{$api}-$scenario.json"));
+    my %tokens = logged_tokens($api, $whole->{usage});
+
+    # nobody asked for it
+    %tokens = () if $target eq 'passive' && $api eq 'chat'
+        && $how =~ /^(?:iterate|helper with tools)$/;
+
+    my %got = map { s/^gen_ai\.usage\.//r => $line->{$_} }
+        grep { /^gen_ai\.usage\./ } keys %$line;
+    is_deeply(\%got, \%tokens, "$name, tokens");
+
+    is($line->{'gen_ai.response.model'}, $whole->{model}, "$name, model");
+    is_deeply($line->{'gen_ai.response.finish_reasons'},
+              [ $ends{$api}{$scenario} ], "$name, how it ended");
+    is($line->{tool_calls}, $scenario eq 'tools' ? 2 : 0, "$name, tools");
+    is(join(' ', grep { $line->{$_} } qw(refusal truncated empty aborted
+                                         stream_error)),
+       { refusal => 'refusal', length => 'truncated' }->{$scenario} // '',
+       "$name, what is true of it");
+
+    timed($name, $api, $scenario, $line, $call =~ /X-Pace$/ ? 10 : 1, $stream)
+        if $call !~ /X-Chunk/;
+}
+
+
+# All with the tokens read from a cache and written to one.
+
+sub logged_tokens {
+    my ($api, $u) = @_;
+
+    return ('input_tokens' => $u->{prompt_tokens},
+            'output_tokens' => $u->{completion_tokens},
+            'cache_read.input_tokens' =>
+                $u->{prompt_tokens_details}{cached_tokens},
+            'reasoning.output_tokens' =>
+                $u->{completion_tokens_details}{reasoning_tokens})
+        if $api eq 'chat';
+
+    return ('input_tokens' => $u->{input_tokens},
+            'output_tokens' => $u->{output_tokens},
+            'cache_read.input_tokens' =>
+                $u->{input_tokens_details}{cached_tokens},
+            'reasoning.output_tokens' =>
+                $u->{output_tokens_details}{reasoning_tokens})
+        if $api eq 'responses';
+
+    my ($read, $write) = @$u{qw(cache_read_input_tokens
+                                cache_creation_input_tokens)};
+
+    return ('input_tokens' => $u->{input_tokens} + $read + $write,
+            'output_tokens' => $u->{output_tokens},
+            'cache_read.input_tokens' => $read,
+            'cache_creation.input_tokens' => $write);
+}
+
+
+# The upstream sends event after event, each at its own time; the first with
+# content is never the first of all.
+
+sub timed {
+    my ($name, $api, $scenario, $line, $pace, $stream) = @_;
+    my ($first, $ttft, $all) = @$line{qw(first_byte_ms ttft_ms response_ms)};
+
+    if (!$stream) {
+        is(join(' ', grep { exists $line->{$_} } qw(ttft_ms tpot_ms
+                                                    itl_max_ms)),
+           '', "$name, no times of a stream");
+        return;
+    }
+
+    # Its place in the file, from 1.
+    my @events = split /\n\n/, Edge::Api::recorded(
+        "$dialect{$api}-$scenario.sse");
+    my $content = qr/"(?:content|refusal)":"[^"]|"tool_calls"
+                    |"type":"response\.[a-z_]+\.delta"
+                    |"(?:text|partial_json|thinking)":"[^"]/x;
+    my ($at) = grep { $events[ $_ - 1 ] =~ $content
+                      && $events[ $_ - 1 ] !~ /"type":"response\.created/ }
+        1 .. @events;
+
+    cmp_ok($ttft, '>=', $at * $pace, "$name, no content before event $at");
+    cmp_ok($ttft, '<=', $all, "$name, content before the end");
+    cmp_ok($first, '<=', $ttft, "$name, the first byte before it");
 }
 
 

@@ -238,6 +238,7 @@ for (const api of Object.keys(apis)) {
     }
 
     calls.push([api, 'iterate', 'text', { 'X-Chunk': '7', 'X-Pace': '0' }],
+               [api, 'iterate', 'text', { 'X-Pace': '10' }],
                [api, 'iterate', 'error'], [api, 'helper', 'error'],
                [api, 'iterate', 'cut'], [api, 'helper', 'cut'],
                [api, 'json', 'text', { 'X-Try-Again': '1' },
