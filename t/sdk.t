@@ -35,6 +35,17 @@ $e->apply(<<'EOD');
 EOD
 $e->stage('arm', 'ab', '--exposure', '1');
 
+# Per million tokens: input, output, read from a cache, written to one.
+my %price = ('gpt-4o' => [ 2.5, 10, 1.25, 2.5 ], 'gpt-4.1' => [ 2, 8, 0.5, 2 ],
+             'claude-sonnet-4' => [ 3, 15, 0.3, 3.75 ]);
+
+for my $model (sort keys %price) {
+    my %p;
+
+    @p{qw(--input --output --cached --cache-write)} = @{ $price{$model} };
+    $e->must('price', 'set', $model, %p, '--currency', 'USD');
+}
+
 $e->run(<<'EOC');
 %%MAIN%%
 http {
@@ -380,6 +391,10 @@ sub figures {
     is_deeply($line->{'gen_ai.response.finish_reasons'},
               [ $ends{$api}{$scenario} ], "$name, how it ended");
     is($line->{tool_calls}, $scenario eq 'tools' ? 2 : 0, "$name, tools");
+    is($line->{cost}, cost($whole->{model}, %tokens), "$name, cost");
+    is($line->{currency}, defined $line->{cost} ? 'USD' : undef,
+       "$name, currency");
+
     is(join(' ', grep { $line->{$_} } qw(refusal truncated empty aborted
                                          stream_error)),
        { refusal => 'refusal', length => 'truncated' }->{$scenario} // '',
@@ -418,6 +433,26 @@ sub logged_tokens {
             'output_tokens' => $u->{output_tokens},
             'cache_read.input_tokens' => $read,
             'cache_creation.input_tokens' => $write);
+}
+
+
+# By the price whose name the model begins with; the reasoning model has none.
+# In units of 10^-9, which are whole numbers here.
+
+sub cost {
+    my ($model, %t) = @_;
+    my ($p) = map { $price{$_} } grep { $model =~ /^\Q$_\E/ } keys %price;
+
+    return undef if !$p || !defined $t{output_tokens};
+
+    my $read = $t{'cache_read.input_tokens'} // 0;
+    my $write = $t{'cache_creation.input_tokens'} // 0;
+    my @n = ($t{input_tokens} - $read - $write, $t{output_tokens}, $read,
+             $write);
+    my $nano = 0;
+
+    $nano += $n[$_] * sprintf('%d', $p->[$_] * 1000) for 0 .. 3;
+    return $nano / 1e9;
 }
 
 
