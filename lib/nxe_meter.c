@@ -302,7 +302,10 @@ nxe_meter_body(nxe_meter_t *m, nxe_str_t body)
         nxe_meter_anthropic_body(m);
     }
 
-    m->ended = 1;
+    /* else it is no answer of this API */
+
+    m->understood = m->failed || m->at[NXE_METER_LIST]->type == NXE_JSON_ARRAY;
+    m->ended = m->understood;
 }
 
 

@@ -16,6 +16,7 @@
 #include <nxe/doc.h>
 #include <nxe/keys.h>
 #include <nxe/meter.h>
+#include <nxe/price.h>
 #include <nxe/serving.h>
 #include <nxe/splice.h>
 #include <nxe/target.h>
@@ -38,6 +39,7 @@ NXE_BEGIN_DECLS
 #define NGX_HTTP_EXPERIMENT_METER_ON       2
 
 
+typedef struct ngx_http_experiment_ctx_s       ngx_http_experiment_ctx_t;
 typedef struct ngx_http_experiment_worker_s    ngx_http_experiment_worker_t;
 typedef struct ngx_http_experiment_snapshot_s  ngx_http_experiment_snapshot_t;
 
@@ -54,6 +56,8 @@ typedef struct {
     ngx_int_t                        request_id;   /* variable index */
     ngx_uint_t                       locations;    /* that bind anything */
     ngx_array_t                      upstreams;    /* every one named */
+    const char                      *endpoint;     /* a content handler's
+                                                      directive, if any is */
 
     unsigned                         cpu;          /* a flag of the scan */
     unsigned                         uses_model:1;
@@ -62,6 +66,17 @@ typedef struct {
 
     ngx_http_experiment_worker_t    *worker;
 } ngx_http_experiment_main_conf_t;
+
+
+/*
+ * The keys that a content handler takes.  A worker has the SHA-256 of each,
+ * which is enough to know it again.
+ */
+
+typedef struct {
+    u_char                         (*digests)[NXE_SHA256_LEN];
+    ngx_uint_t                       n;
+} ngx_http_experiment_secrets_t;
 
 
 typedef struct {
@@ -81,6 +96,12 @@ typedef struct {
     ngx_flag_t                       unbuffered;
     ngx_msec_t                       warm_after;
     ngx_uint_t                       no_upstream_logged;
+
+    /* of the location alone: nothing in it inherits a content handler */
+
+    const char                      *endpoint;     /* its directive */
+    ngx_http_handler_pt              handler;
+    ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
 } ngx_http_experiment_loc_conf_t;
 
 
@@ -158,6 +179,7 @@ struct ngx_http_experiment_handle_s {
     unsigned                         error:1;
     unsigned                         routes:1;     /* some variant routes */
     unsigned                         whole:1;      /* has its layer to itself */
+    unsigned                         flag:1;       /* of remote evaluation */
 };
 
 
@@ -226,6 +248,9 @@ struct ngx_http_experiment_snapshot_s {
     ngx_rbtree_node_t                layers_sentinel;
     ngx_http_experiment_bind_t     **binds;        /* by location index */
     ngx_str_t                        log;          /* what all lines have */
+    nxe_price_t                     *prices;
+    size_t                           nprices;
+    unsigned                         priced:1;     /* they were looked at */
 };
 
 
@@ -281,7 +306,8 @@ struct ngx_http_experiment_worker_s {
 typedef struct {
     ngx_http_experiment_handle_t    *handle;
     nxe_assignment_t                 a;
-    nxe_unit_t                       unit;
+    nxe_unit_t                       unit;         /* source NXE_NONE: named by
+                                                      who asks for a flag */
     const nxe_effective_t           *effective;
     u_char                           params[NXE_PARAMS];   /* nxe_code_t */
     u_char                          *headers;              /* nxe_code_t */
@@ -310,6 +336,8 @@ typedef struct {
     uint64_t                         now;          /* of this call, or 0 */
     const char                      *unmetered;    /* why, or NULL */
     const char                      *failed;       /* a stream: how, or NULL */
+    const nxe_price_t               *price;        /* NULL: there is none */
+    uint64_t                         cost;         /* 10^-9 of its currency */
     ngx_http_experiment_used_t      *used;
     ngx_atomic_uint_t                number;
 
@@ -329,11 +357,26 @@ typedef struct {
     unsigned                         connected:1;  /* cold is known */
     unsigned                         cold:1;
     unsigned                         aborted:1;    /* the client left */
-    unsigned                         done:1;
+    unsigned                         paid:1;       /* cost is known */
+    unsigned                         done:1;       /* nothing comes any more */
 } ngx_http_experiment_answer_t;
 
 
-typedef struct {
+/* The lines of a request for the log, joined by newlines. */
+
+typedef ngx_int_t (*ngx_http_experiment_line_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
+
+/*
+ * What a content handler does with a body: status is 0, and body all of it, or
+ * what it has to be refused with.  What it returns ends the request.
+ */
+
+typedef ngx_int_t (*ngx_http_experiment_json_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, nxe_str_t body);
+
+
+struct ngx_http_experiment_ctx_s {
     ngx_http_request_t              *request;      /* the main one */
     ngx_http_experiment_worker_t    *worker;       /* from the handler on */
     nxe_mem_t                        mem;
@@ -368,6 +411,11 @@ typedef struct {
     uint64_t                         seq;
     ngx_int_t                        status;       /* of the handler */
 
+    ngx_http_experiment_json_pt      read;         /* of a content handler */
+    size_t                           read_max;
+    ngx_http_experiment_line_pt      line;         /* NULL: a request's */
+    void                            *data;         /* of that handler */
+
     unsigned                         assigned:1;   /* entries are there */
     unsigned                         partial:1;    /* some are, for now */
     unsigned                         accessed:1;   /* that phase is over */
@@ -378,7 +426,16 @@ typedef struct {
     unsigned                         last:1;       /* last buffer seen */
     unsigned                         ended:1;
     unsigned                         has_seq:1;
-} ngx_http_experiment_ctx_t;
+};
+
+
+/* A member of an evaluation's context that is named as a source is. */
+
+typedef struct {
+    nxe_source_t                     source;
+    nxe_str_t                        value;        /* as it stands there */
+    nxe_json_type_t                  type;
+} ngx_http_experiment_named_t;
 
 
 /* A text that grows in the request's pool. */
@@ -392,6 +449,29 @@ typedef struct {
 } ngx_http_experiment_line_t;
 
 #define NGX_HTTP_EXPERIMENT_CUT        256         /* bytes of a string */
+
+
+/* A remote evaluation: ctx->data of its handler. */
+
+#define NGX_HTTP_EXPERIMENT_FLAGS      200         /* of one answer */
+
+typedef struct {
+    nxe_str_t                        key;          /* of one flag, or no data */
+    nxe_str_t                        name;         /* of its experiment */
+    nxe_str_t                        step;         /* no data: none named */
+    nxe_str_t                        body;
+    nxe_str_t                        context;      /* the object in it */
+    nxe_str_t                        unit;
+    ngx_array_t                     *named;        /* NULL: not looked at */
+
+    ngx_uint_t                       layer;        /* of the bind: how far */
+    size_t                           place;
+    ngx_uint_t                       handle;
+
+    ngx_http_experiment_line_t       json;         /* the flags, so far */
+    ngx_http_experiment_line_t       keys;         /* for the log */
+    unsigned                         keyed:1;      /* who asks has a key */
+} ngx_http_experiment_ofrep_t;
 
 
 /* ngx_http_experiment_conf.c */
@@ -410,6 +490,24 @@ char *ngx_http_experiment_set_upstream(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_experiment_set_trusted(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_experiment_read_secret(ngx_conf_t *cf, ngx_str_t *file,
+    u_char *buf, nxe_str_t *text);
+
+/* ngx_http_experiment_endpoint.c */
+
+ngx_int_t ngx_http_experiment_set_endpoint(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_http_experiment_loc_conf_t *elcf,
+    ngx_http_handler_pt handler);
+ngx_int_t ngx_http_experiment_set_secrets(ngx_conf_t *cf, ngx_str_t *word,
+    ngx_http_experiment_loc_conf_t *elcf);
+ngx_int_t ngx_http_experiment_secret(ngx_http_experiment_secrets_t *secrets,
+    nxe_str_t presented, ngx_uint_t *which);
+ngx_int_t ngx_http_experiment_read_json(ngx_http_request_t *r, size_t max,
+    ngx_http_experiment_json_pt read);
+ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
+    const char *name, ngx_str_t value);
+ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_http_experiment_line_t *json);
 
 /* ngx_http_experiment_registry.c */
 
@@ -432,6 +530,8 @@ void ngx_http_experiment_spend(ngx_http_experiment_worker_t *w,
 ngx_http_experiment_snapshot_t *ngx_http_experiment_snapshot_create(
     ngx_http_experiment_worker_t *worker, nxe_serving_t *serving,
     uint64_t generation, ngx_log_t *log);
+const nxe_price_t *ngx_http_experiment_price(
+    ngx_http_experiment_snapshot_t *snapshot, nxe_str_t model);
 void ngx_http_experiment_snapshot_destroy(
     ngx_http_experiment_snapshot_t *snapshot, ngx_uint_t max);
 ngx_int_t ngx_http_experiment_bind(ngx_http_experiment_snapshot_t *snapshot,
@@ -446,6 +546,8 @@ ngx_int_t ngx_http_experiment_layer_handle(ngx_http_experiment_ctx_t *ctx,
 ngx_int_t ngx_http_experiment_handle(
     ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name,
     ngx_uint_t must, ngx_http_experiment_handle_t **handle);
+ngx_int_t ngx_http_experiment_pin(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_handle_t *h);
 void ngx_http_experiment_hold(ngx_http_experiment_handle_t *h);
 void ngx_http_experiment_unhold(ngx_http_experiment_handle_t *h);
 ngx_int_t ngx_http_experiment_make_room(ngx_http_experiment_worker_t *w,
@@ -508,11 +610,14 @@ ngx_table_elt_t *ngx_http_experiment_find_header(ngx_http_request_t *r,
 /* ngx_http_experiment_body.c */
 
 ngx_int_t ngx_http_experiment_handler(ngx_http_request_t *r);
+ngx_uint_t ngx_http_experiment_is_json(ngx_http_request_t *r);
 
 /* ngx_http_experiment_scan.c */
 
 ngx_int_t ngx_http_experiment_scan(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_text(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, size_t max);
 void ngx_http_experiment_bypass(ngx_http_experiment_ctx_t *ctx,
     const char *cause);
 
@@ -552,7 +657,6 @@ void ngx_http_experiment_meter_buf(ngx_http_experiment_ctx_t *ctx,
 ngx_uint_t ngx_http_experiment_aborted(ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_tpot(ngx_http_experiment_answer_t *a,
     uint64_t *ns);
-void ngx_http_experiment_meter_done(ngx_http_experiment_ctx_t *ctx);
 uint64_t ngx_http_experiment_now(ngx_http_experiment_ctx_t *ctx);
 
 /* ngx_http_experiment_usage.c */
@@ -570,6 +674,22 @@ ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
 /* ngx_http_experiment_variables.c */
 
 ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_experiment_add_table(ngx_conf_t *cf,
+    ngx_http_variable_t *v);
+
+/* ngx_http_experiment_answer_variables.c */
+
+ngx_int_t ngx_http_experiment_add_answer_variables(ngx_conf_t *cf);
+
+/* ngx_http_experiment_ofrep.c */
+
+char *ngx_http_experiment_set_ofrep(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_experiment_flag.c */
+
+ngx_int_t ngx_http_experiment_flag(ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_flags(ngx_http_experiment_ctx_t *ctx);
 
 /* ngx_http_experiment_line.c */
 
@@ -588,6 +708,8 @@ u_char *ngx_http_experiment_decimal(u_char *p, uint64_t n,
 void ngx_http_experiment_ms(ngx_http_experiment_line_t *l,
     const char *member, uint64_t us);
 
+void ngx_http_experiment_nano(ngx_http_experiment_line_t *l, uint64_t n);
+
 void ngx_http_experiment_keep(ngx_http_experiment_line_t *l, size_t from,
     ngx_pool_t *pool, ngx_str_t *text);
 
@@ -596,6 +718,9 @@ void ngx_http_experiment_keep(ngx_http_experiment_line_t *l, size_t from,
 
 /* ngx_http_experiment_log.c */
 
+void ngx_http_experiment_log_start(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx,
+    const char *kind);
 ngx_int_t ngx_http_experiment_json(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
 ngx_uint_t ngx_http_experiment_routed(ngx_http_request_t *r,

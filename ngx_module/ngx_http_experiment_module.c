@@ -153,6 +153,13 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       offsetof(ngx_http_experiment_loc_conf_t, warm_after),
       NULL },
 
+    { ngx_string("experiment_ofrep"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_set_ofrep,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -191,7 +198,8 @@ ngx_module_t  ngx_http_experiment_module = {
 static ngx_int_t
 ngx_http_experiment_preconfiguration(ngx_conf_t *cf)
 {
-    return ngx_http_experiment_add_variables(cf);
+    return ngx_http_experiment_add_variables(cf) == NGX_OK
+           ? ngx_http_experiment_add_answer_variables(cf) : NGX_ERROR;
 }
 
 
@@ -209,7 +217,7 @@ ngx_http_experiment_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (emcf->locations != 0
+    if ((emcf->locations != 0 || emcf->endpoint != NULL)
         && ngx_http_experiment_add_handlers(cf, emcf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -231,8 +239,9 @@ ngx_http_experiment_add_handlers(ngx_conf_t *cf,
 
     if (emcf->registry.data == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"experiment\" needs \"experiment_registry\" at the "
-                      "http level");
+                      "\"%s\" needs \"experiment_registry\" at the http "
+                      "level", emcf->locations != 0 ? "experiment"
+                                                    : emcf->endpoint);
         return NGX_ERROR;
     }
 
@@ -359,6 +368,7 @@ ngx_http_experiment_create_main_conf(ngx_conf_t *cf)
      *     emcf->required = 0;
      *     emcf->unit_key = NULL;
      *     emcf->locations = 0;
+     *     emcf->endpoint = NULL;
      *     emcf->worker = NULL;
      */
 
@@ -424,6 +434,9 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
      *     elcf->step = NULL;
      *     elcf->index = 0;
      *     elcf->no_upstream_logged = 0;
+     *     elcf->endpoint = NULL;
+     *     elcf->handler = NULL;
+     *     elcf->secrets = NULL;
      */
 
     elcf->bind = NGX_CONF_UNSET_UINT;
@@ -449,7 +462,19 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_experiment_loc_conf_t  *prev = parent;
     ngx_http_experiment_loc_conf_t  *conf = child;
 
+    ngx_http_core_loc_conf_t         *clcf;
     ngx_http_experiment_main_conf_t  *emcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* what took the location over would answer without asking for a key */
+
+    if (conf->endpoint != NULL && clcf->handler != conf->handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s\" in location \"%V\", where another directive "
+                      "answers, too", conf->endpoint, &clcf->name);
+        return NGX_CONF_ERROR;
+    }
 
     if (conf->bind == NGX_CONF_UNSET_UINT) {
         ngx_conf_merge_uint_value(conf->bind, prev->bind,

@@ -74,9 +74,7 @@ my @order = $raw =~ /[{,]"([a-z_.]+)":(?:"(?:[^"\\]|\\.)*"|[-0-9.]+|(\[)|)/g;
 my @top = qw(kind id time seq worker key_id registry head role method uri
     status response_ms upstream upstream_status upstream_ms bytes_in bytes_out
     step dialect body experiments gen_ai.request.model first_byte_ms
-    gen_ai.response.model gen_ai.response.finish_reasons
-    gen_ai.usage.input_tokens gen_ai.usage.output_tokens tool_calls refusal
-    truncated empty cold);
+    unmetered cold);
 my @x = qw(name phase revision stage variant exposed reason unit unit_type
     unit_source p applied);
 
