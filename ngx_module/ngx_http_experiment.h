@@ -462,7 +462,7 @@ typedef struct {
 #define NGX_HTTP_EXPERIMENT_FLAGS      200         /* of one answer */
 
 typedef struct {
-    nxe_str_t                        key;          /* of one flag, or no data */
+    nxe_str_t                        key;          /* of one flag, or none */
     nxe_str_t                        name;         /* of its experiment */
     nxe_str_t                        step;         /* no data: none named */
     nxe_str_t                        body;
@@ -514,6 +514,7 @@ ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
     const char *name, ngx_str_t value);
 ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_experiment_line_t *json);
+ngx_uint_t ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag);
 
 /* ngx_http_experiment_registry.c */
 
@@ -718,6 +719,13 @@ ngx_int_t ngx_http_experiment_add_answer_variables(ngx_conf_t *cf);
 
 char *ngx_http_experiment_set_ofrep(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* ngx_http_experiment_context.c */
+
+ngx_int_t ngx_http_experiment_context(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, const char **code, const char **details);
+nxe_status_t ngx_http_experiment_context_attr(void *data,
+    const nxe_source_t *source, nxe_str_t *value);
 
 /* ngx_http_experiment_flag.c */
 
