@@ -134,7 +134,7 @@ typedef struct {
     uint64_t            costs;          /* requests with a cost */
     nxe_u128_t          cost;           /* of 10^-9 */
     nxe_hist_t          cheap;          /* up to 3.6, of 10^-9 */
-    nxe_hist_t          dear;           /* above, of 2^25 10^-9 */
+    nxe_hist_t          dear;           /* above, of 2^20 10^-9 */
 
     uint64_t            aborted;
     uint64_t            metered;

@@ -428,16 +428,17 @@ number(const cli_t *cli, double value)
 
 static const struct {
     const char  *name;
-    const char  *suffix;        /* "": the mean */
+    const char  *suffix;        /* "", ".mean": the mean */
 } columns[] = {
     { "response_ms", ".p50" }, { "response_ms", ".p95" },
     { "response_ms", ".p99" }, { "abort_rate", "" },
     { "ttft_ms", ".p50" }, { "ttft_ms", ".p95" }, { "tpot_ms", ".p50" },
     { "tpot_ms", ".p95" }, { "itl_max_ms", ".p95" },
-    { "input_tokens", "" }, { "output_tokens", "" }, { "cached_share", "" },
-    { "tool_calls", "" }, { "empty_rate", "" }, { "refusal_rate", "" },
-    { "truncated_rate", "" }, { "no_usage_rate", "" }, { "cost", "" },
-    { "cost.unit", "" }, { "cost", ".total" }, { "cost_per_success", "" },
+    { "input_tokens", ".mean" }, { "output_tokens", ".mean" },
+    { "cached_share", "" }, { "tool_calls", ".mean" }, { "empty_rate", "" },
+    { "refusal_rate", "" }, { "truncated_rate", "" },
+    { "no_usage_rate", "" }, { "cost", ".mean" }, { "cost.unit", "" },
+    { "cost", ".total" }, { "cost_per_success", "" },
 };
 
 #define NCOLUMNS  (sizeof(columns) / sizeof(columns[0]))
@@ -450,7 +451,7 @@ csv_value(const cli_t *cli, const analyze_value_t *v, const char *suffix)
         return "";
     }
 
-    if (suffix[0] == '\0') {
+    if (suffix[0] == '\0' || suffix[1] == 'm') {
         return v->reason == NULL ? number(cli, v->mean) : "";
     }
 

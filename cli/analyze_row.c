@@ -10,7 +10,7 @@
 
 /* Bins of costs end at 3.6 times 10^9: dearer ones are scaled by this. */
 #define DEAR        3600000000u
-#define DEAR_SHIFT  25
+#define DEAR_SHIFT  20
 
 
 const char *const  analyze_causes[ANALYZE_CAUSES] = {

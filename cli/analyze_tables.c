@@ -45,7 +45,7 @@ static const block_t  blocks[] = {
         { "COLD P50", "response_ms.cold", 0, DURATION },
         { "COLD P95", "response_ms.cold", 1, DURATION },
         { "TTFT WARM", "ttft_ms.warm", 1, DURATION },
-        { "COLD", "ttft_ms.cold", 1, DURATION } },
+        { "TTFT COLD", "ttft_ms.cold", 1, DURATION } },
       "response time by connection to the upstream; last two: TTFT P95" },
 
     { "output_tokens",
@@ -272,8 +272,9 @@ print_outcomes(const analyze_report_t *r)
 static void
 print_feedback(const analyze_report_t *r)
 {
-    int               any;
+    int               any, width;
     size_t            i;
+    const char       *item;
     const analyze_t  *a;
 
     a = r->result;
@@ -282,16 +283,31 @@ print_feedback(const analyze_report_t *r)
         return;
     }
 
-    printf("feedback: counted %s", cli_count(r->cli, a->heard));
+    width = printf("feedback: counted %s, left out:",
+                   cli_count(r->cli, a->heard));
     any = 0;
 
     for (i = 0; i < ANALYZE_UNHEARD; i++) {
-        if (a->unheard[i] != 0) {
-            printf("%s%s %s", any ? ", " : "; left out: ", analyze_unheard[i],
-                   cli_count(r->cli, a->unheard[i]));
-            any = 1;
+
+        if (a->unheard[i] == 0) {
+            continue;
         }
+
+        item = cli_format(r->cli, "%s %s", analyze_unheard[i],
+                          cli_count(r->cli, a->unheard[i]));
+
+        width += printf("%s", any ? "," : "");
+        any = 1;
+
+        /* a comma may follow */
+
+        if (width + 1 + (int) strlen(item) > 79) {
+            printf("\n ");
+            width = 1;
+        }
+
+        width += printf(" %s", item);
     }
 
-    printf("\n");
+    printf("%s\n", any ? "" : " none");
 }
