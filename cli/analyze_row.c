@@ -263,8 +263,8 @@ analyze_time_quantile(const analyze_dist_t *d, double p, double *value,
 
 
 /*
- * Below the bins there is only 0, and a bin below 50 has one whole number,
- * which its value is within 1 % of.
+ * A bin below 50 has one whole number, which its value is within 1 % of; what
+ * is below the bins is 0, and rounds to it.
  */
 
 nxe_status_t
@@ -276,7 +276,7 @@ analyze_count_quantile(const analyze_dist_t *d, double p, double *value)
     rc = nxe_hist_quantile(&d->hist, p, &q);
 
     if (rc == NXE_OK) {
-        *value = q.lo == 0 ? 0 : q.value / 1000;
+        *value = q.value / 1000;
 
         if (*value < 49.5) {
             *value = nearbyint(*value);

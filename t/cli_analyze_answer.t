@@ -122,6 +122,8 @@ must('apply', '-f', spew('tone.json', <<'EOD'));
    {"name":"clicks","kind":"count","direction":"up","outcome_window":"1m"},
    {"name":"wait","kind":"duration","direction":"down","missing":"zero"},
    {"name":"share","kind":"ratio","direction":"up"},
+   {"name":"back","kind":"binary","direction":"up","outcome_window":"1h"},
+   {"name":"tools","kind":"count","direction":"down","from":"tool_calls"},
    {"name":"strict","kind":"binary","direction":"up","missing":"exclude"}]},
  "decision":{"currency":"USD"}}
 EOD
@@ -315,6 +317,7 @@ my @odd = (
     ['untrusted', feedback(2, 20, 'rating', 3, trust => 'me')],
     ['undeclared', feedback(2, 20, 'nope', 3)],
     ['undeclared', feedback(2, 20, 'output_tokens.mean', 3)],
+    ['undeclared', feedback(2, 20, 'tools', 3)],
     ['invalid', feedback(2, 20, 'rating', 6)],
     ['invalid', feedback(2, 20, 'rating', 0.999)],
     ['invalid', feedback(2, 20, 'resolved', 0.5)],
@@ -362,6 +365,13 @@ is((analyze([@late, feedback(2, 20, 'rating', 3, key => 'deadbeef')]))[4], 2,
 ($a, $b, $r) = analyze(\@late, '--until', stamp(64));
 is($a->{resolved}{n}, 3, 'until - units before it');
 is($b->{clicks}{immature}, 1, 'until - is the cut-off');
+(undef, undef, $r) = analyze(\@late, '--until', stamp(20));
+is($r->{feedback}{left_out}{after_window}, 8, 'until - outcomes before it');
+
+($a, $b) = analyze([@base, feedback(2, 3601, 'back', 1),
+                    feedback(4, 3604, 'back', 1), request(8, 3605)]);
+is_deeply([@{$a->{back}}{qw(n total immature)}], [2, 1, 2],
+          'window - of an hour');
 
 
 # Cost per success: 6 USD of control's units, of which one has success.
