@@ -48,7 +48,8 @@ NGX_DEB  = $B/nginx-debian
 NGX_BIN  = $(NGX_DEB)/usr/sbin/nginx
 
 .PHONY: all module expctl check check-matrix unit asan valgrind valgrind-unit \
-        fuzz bench bench-micro bench-live demo lint install clean deps tests
+        fuzz bench bench-micro bench-live demo lint install clean deps tests \
+        clients
 
 all: module expctl
 
@@ -115,10 +116,14 @@ fuzz: $(FUZZ_BIN)
 deps:
 	t/tools/install-deps
 
+# The clients that tests run, from npm, and a node to run them.
+clients: deps
+	t/tools/get-npm $B/npm
+
 tests: all unit $(BENCH) $B/clock.so
 	$(PROVE) -j2 --timer t/unit.t t
 
-check: deps
+check: clients
 	$(MAKE) tests
 
 demo: deps
@@ -167,7 +172,7 @@ NGINX_T = $(filter-out t/chaos.t,$(shell grep -l '^use Edge;' t/*.t))
 MATRIX ?= trixie
 M        = $B/$(MATRIX)
 
-check-matrix: deps
+check-matrix: clients
 	$(MAKE) all
 	@mkdir -p $M
 	$M/nginx-debian/usr/sbin/nginx -v \
@@ -176,7 +181,7 @@ check-matrix: deps
 	ln -sfn ../expctl $M/expctl
 	EDGE_BUILD=$(CURDIR)/$M $(PROVE) -j2 --timer $(NGINX_T) t/build.t
 
-asan: deps
+asan: clients
 	$(MAKE) all
 	t/tools/debug-nginx $B asan
 	EDGE_STATIC=1 NGINX_BIN=$(CURDIR)/$B/asan-nginx/objs/nginx \
@@ -190,7 +195,7 @@ $B/unit-bare/%: t/unit/%.c $(wildcard t/unit/*.h) $B/libnxe.a
 valgrind-unit: $(BARE_BIN)
 	EDGE_VALGRIND=1 $(PROVE) --timer t/unit.t
 
-valgrind: deps
+valgrind: clients
 	$(MAKE) all valgrind-unit
 	t/tools/debug-nginx $B valgrind
 	EDGE_VALGRIND=1 EDGE_STATIC=1 NXE_CPU=portable \

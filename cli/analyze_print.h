@@ -56,9 +56,6 @@ const analyze_value_t *analyze_find(const analyze_value_t *values, size_t n,
 /* analyze_tables.c: the tables below the first one. */
 void analyze_tables(const analyze_report_t *report);
 
-/* "4.12 ms", "1.21 s". */
-const char *analyze_duration(const cli_t *cli, double ms);
-
 /* Prints it in the format that was asked for; the exit code. */
 int analyze_print(const analyze_report_t *report);
 

@@ -109,7 +109,9 @@ money_text(const cli_t *cli, double x)
 
     digits = x > 0 ? 2 - (int) floor(log10(x)) : 2;
 
-    return cli_format(cli, "%.*f", digits < 2 ? 2 : digits > 9 ? 9 : digits, x);
+    digits = digits < 2 ? 2 : digits > 9 ? 9 : digits;
+
+    return cli_format(cli, "%.*f", digits, x);
 }
 
 
@@ -119,7 +121,7 @@ look_text(const cli_t *cli, look_t look, double x)
     switch (look) {
 
     case DURATION:
-        return analyze_duration(cli, x);
+        return cli_duration(cli, x);
 
     case RATE:
         return cli_format(cli, "%.2f %%", x * 100);

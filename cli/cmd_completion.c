@@ -17,6 +17,7 @@ static const struct {
     { "S", "off canary ab rollout paused rolled_back" },
     { "D", "json openai_chat openai_responses anthropic" },
     { "open", "open" },
+    { "WHAT", "usage" },
     { "FILE/DIR/-", NULL },
     { "FILE", NULL },
     { "DIR", NULL },
@@ -53,6 +54,8 @@ words_of(const cli_command_t *command)
         const char  *words;
     } fixed[] = {
         { "stage", "off canary ab rollout" },
+        { "price", "set list" },
+        { "log", "show" },
         { "completion", "bash zsh fish" }
     };
 

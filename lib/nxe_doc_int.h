@@ -262,8 +262,14 @@ void nxe_doc_param_value(nxe_doc_ctx_t *c, const nxe_at_t *at,
 void nxe_doc_any_value(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, nxe_bytes_t *bytes);
 
-/* nxe_doc_plan.c: what analysis reads */
+/* nxe_doc_endpoint.c: what the endpoints read */
 void nxe_doc_metrics(nxe_doc_ctx_t *c, const nxe_at_t *at,
+    const cJSON *value, const nxe_doc_key_t *key, void *out);
+void nxe_doc_ofrep(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
+    const nxe_doc_key_t *key, void *out);
+
+/* nxe_doc_plan.c: what analysis reads */
+void nxe_doc_guardrails(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
 void nxe_doc_design(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out);
@@ -271,8 +277,6 @@ void nxe_doc_decision(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
 void nxe_doc_sources(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
-void nxe_doc_ofrep(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
-    const nxe_doc_key_t *key, void *out);
 
 
 /* nxe_doc_compare.c: 1 if the units are of one type from the same sources */

@@ -1,6 +1,6 @@
 /*
- * What analysis reads: metrics, guardrails, design, decision.  Live traffic
- * never does, so nothing is kept here: these are checks alone.
+ * What analysis reads: guardrails, design, decision, sources of facts.  Live
+ * traffic never does, so nothing is kept here: these are checks alone.
  */
 
 #include <string.h>
@@ -8,12 +8,6 @@
 #include "nxe_doc_int.h"
 
 
-static void nxe_doc_metric(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value, const nxe_doc_key_t *key, void *out);
-static void nxe_doc_secondary(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value, const nxe_doc_key_t *key, void *out);
-static void nxe_doc_guardrails(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value, const nxe_doc_key_t *key, void *out);
 static void nxe_doc_limit(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
 static void nxe_doc_sided(nxe_doc_ctx_t *c, const nxe_at_t *at,
@@ -26,16 +20,8 @@ static void nxe_doc_covariate(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
 static void nxe_doc_currency(nxe_doc_ctx_t *c, const nxe_at_t *at,
     const cJSON *value, const nxe_doc_key_t *key, void *out);
-static void nxe_doc_params(nxe_doc_ctx_t *c, const nxe_at_t *at,
-    const cJSON *value, const nxe_doc_key_t *key, void *out);
 
 
-static const char *const  nxe_kind_words[] = {
-    "binary", "mean", "count", "duration", "ratio", NULL
-};
-
-static const char *const  nxe_direction_words[] = { "up", "down", NULL };
-static const char *const  nxe_missing_words[] = { "zero", "exclude", NULL };
 static const char *const  nxe_rule_words[] = { "point", "bound", NULL };
 
 static const char *const  nxe_action_words[] = {
@@ -72,19 +58,6 @@ static const nxe_doc_range_t  nxe_range_inside = {
 };
 
 
-static const nxe_doc_key_t  nxe_metric_keys[] = {
-    { "name", nxe_doc_name, NXE_KEY_REQUIRED, 0, NULL },
-    { "kind", nxe_doc_word, NXE_KEY_REQUIRED, 0, nxe_kind_words },
-    { "direction", nxe_doc_word, NXE_KEY_REQUIRED, 0, nxe_direction_words },
-    { "mde", nxe_doc_number, 0, 0, &nxe_range_positive },
-    { "outcome_window", nxe_doc_duration, 0, 0, NULL },
-    { "missing", nxe_doc_word, 0, 0, nxe_missing_words },
-    { "from", nxe_doc_name, 0, 0, NULL },
-    { "min", nxe_doc_number, 0, 0, &nxe_range_any },
-    { "max", nxe_doc_number, 0, 0, &nxe_range_any },
-    { NULL, NULL, 0, 0, NULL }
-};
-
 static const nxe_doc_key_t  nxe_limit_keys[] = {
     { "max", nxe_doc_number, 0, 0, &nxe_range_any },
     { "min", nxe_doc_number, 0, 0, &nxe_range_any },
@@ -103,13 +76,6 @@ static const nxe_doc_key_t  nxe_guardrail_keys[] = {
     { "min_units", nxe_doc_number, 0, 0, &nxe_range_count },
     { "consecutive_windows", nxe_doc_number, 0, 0, &nxe_range_count },
     { "action", nxe_doc_word, 0, 0, nxe_action_words },
-    { NULL, NULL, 0, 0, NULL }
-};
-
-static const nxe_doc_key_t  nxe_metrics_keys[] = {
-    { "primary", nxe_doc_metric, 0, 0, NULL },
-    { "secondary", nxe_doc_secondary, 0, 0, NULL },
-    { "guardrails", nxe_doc_guardrails, 0, 0, NULL },
     { NULL, NULL, 0, 0, NULL }
 };
 
@@ -152,79 +118,8 @@ static const nxe_doc_key_t  nxe_sources_keys[] = {
     { NULL, NULL, 0, 0, NULL }
 };
 
-static const nxe_doc_key_t  nxe_ofrep_keys[] = {
-    { "members", nxe_doc_params, 0, 0, NULL },
-    { "exposure", nxe_doc_bool, 0, 0, NULL },
-    { NULL, NULL, 0, 0, NULL }
-};
-
 
 void
-nxe_doc_metrics(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
-    const nxe_doc_key_t *key, void *out)
-{
-    (void) key;
-
-    (void) nxe_doc_object(c, at, value, nxe_metrics_keys, "metrics", out);
-}
-
-
-static void
-nxe_doc_metric(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
-    const nxe_doc_key_t *key, void *out)
-{
-    nxe_at_t      here;
-    const cJSON  *min, *max;
-
-    (void) key;
-
-    (void) nxe_doc_object(c, at, value, nxe_metric_keys, "a metric", out);
-
-    min = nxe_tree_get(value, "min");
-    max = nxe_tree_get(value, "max");
-
-    if (cJSON_IsNumber(min) && cJSON_IsNumber(max)
-        && nxe_decimal_cmp(nxe_str_of(min->valuestring),
-                           nxe_str_of(max->valuestring)) >= 0)
-    {
-        here = nxe_at_key(at, "max");
-        nxe_doc_fault(c, &here, max, "a number above \"min\"");
-    }
-}
-
-
-/* Names of what the edge measures, or metrics of their own. */
-
-static void
-nxe_doc_secondary(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
-    const nxe_doc_key_t *key, void *out)
-{
-    size_t        i;
-    nxe_at_t      here;
-    const cJSON  *element;
-
-    if (!nxe_doc_array(c, at, value, 0, NXE_LIST_MAX,
-                       "a list of names and metrics"))
-    {
-        return;
-    }
-
-    i = 0;
-
-    for (element = value->child; element != NULL; element = element->next) {
-        here = nxe_at_index(at, i++);
-
-        if (cJSON_IsString(element)) {
-            nxe_doc_name(c, &here, element, key, out);
-
-        } else {
-            nxe_doc_metric(c, &here, element, key, out);
-        }
-    }
-}
-
-
-static void
 nxe_doc_guardrails(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
     const nxe_doc_key_t *key, void *out)
 {
@@ -460,39 +355,5 @@ nxe_doc_sources(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
         here = nxe_at_index(at, i++);
         (void) nxe_doc_object(c, &here, element, nxe_sources_keys,
                               "a source of facts", out);
-    }
-}
-
-
-void
-nxe_doc_ofrep(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
-    const nxe_doc_key_t *key, void *out)
-{
-    (void) key;
-
-    (void) nxe_doc_object(c, at, value, nxe_ofrep_keys, "ofrep", out);
-}
-
-
-static void
-nxe_doc_params(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
-    const nxe_doc_key_t *key, void *out)
-{
-    size_t        i;
-    nxe_at_t      here;
-    const cJSON  *element;
-
-    (void) key;
-    (void) out;
-
-    if (!nxe_doc_array(c, at, value, 0, NXE_PARAMS, "a list of parameters")) {
-        return;
-    }
-
-    i = 0;
-
-    for (element = value->child; element != NULL; element = element->next) {
-        here = nxe_at_index(at, i++);
-        (void) nxe_doc_one_of(c, &here, element, nxe_param_words);
     }
 }

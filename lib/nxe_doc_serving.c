@@ -20,6 +20,8 @@ typedef struct {
 
 
 static cJSON *nxe_serving_copy(const cJSON *tree);
+static void nxe_serving_metrics(cJSON *root);
+static int nxe_serving_metric(cJSON *metric);
 static nxe_status_t nxe_serving_variant(nxe_moved_t *m, cJSON *variant);
 static nxe_status_t nxe_serving_params(nxe_moved_t *m, cJSON *params);
 static nxe_status_t nxe_serving_move(nxe_moved_t *m, cJSON *object,
@@ -32,11 +34,16 @@ static cJSON *nxe_serving_number(uint32_t n);
 
 static const char *const  nxe_serving_keys[] = {
     "name", "risk", "steps", "unit", "hash", "layer", "targeting", "segments",
-    "windows", "baseline", "variants"
+    "windows", "baseline", "variants", "metrics", "ofrep"
 };
 
 #define NXE_SERVING_KEYS                                                      \
     (sizeof(nxe_serving_keys) / sizeof(nxe_serving_keys[0]))
+
+
+static const char *const  nxe_serving_plan_words[] = {
+    "direction", "mde", "outcome_window", "missing", NULL
+};
 
 
 nxe_status_t
@@ -112,7 +119,75 @@ nxe_serving_copy(const cJSON *tree)
         cJSON_DeleteItemFromObjectCaseSensitive(segment, "critical");
     }
 
+    nxe_serving_metrics(root);
+
     return root;
+}
+
+
+/* Of the metrics what feedback is checked against: kind and bounds. */
+
+static void
+nxe_serving_metrics(cJSON *root)
+{
+    cJSON  *metrics, *metric, *secondary, *next;
+
+    metrics = nxe_tree_get(root, "metrics");
+    if (metrics == NULL) {
+        return;
+    }
+
+    cJSON_DeleteItemFromObjectCaseSensitive(metrics, "guardrails");
+
+    metric = nxe_tree_get(metrics, "primary");
+
+    if (metric != NULL && !nxe_serving_metric(metric)) {
+        cJSON_DeleteItemFromObjectCaseSensitive(metrics, "primary");
+    }
+
+    secondary = nxe_tree_get(metrics, "secondary");
+
+    if (secondary != NULL) {
+
+        for (metric = secondary->child; metric != NULL; metric = next) {
+            next = metric->next;
+
+            if (!nxe_serving_metric(metric)) {
+                cJSON_Delete(cJSON_DetachItemViaPointer(secondary, metric));
+            }
+        }
+
+        if (secondary->child == NULL) {
+            cJSON_DeleteItemFromObjectCaseSensitive(metrics, "secondary");
+        }
+    }
+
+    if (metrics->child == NULL) {
+        cJSON_DeleteItemFromObjectCaseSensitive(root, "metrics");
+    }
+}
+
+
+/* 0 if it is none that comes as feedback, else it is left with what is read. */
+
+static int
+nxe_serving_metric(cJSON *metric)
+{
+    size_t  i;
+
+    if (!cJSON_IsObject(metric) || nxe_tree_get(metric, "from") != NULL
+        || nxe_metric_measured(
+               nxe_str_of(nxe_tree_get(metric, "name")->valuestring)))
+    {
+        return 0;
+    }
+
+    for (i = 0; nxe_serving_plan_words[i] != NULL; i++) {
+        cJSON_DeleteItemFromObjectCaseSensitive(metric,
+                                                nxe_serving_plan_words[i]);
+    }
+
+    return 1;
 }
 
 

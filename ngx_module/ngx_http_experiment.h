@@ -15,6 +15,7 @@
 #include <nxe/dialect.h>
 #include <nxe/doc.h>
 #include <nxe/keys.h>
+#include <nxe/meter.h>
 #include <nxe/serving.h>
 #include <nxe/splice.h>
 #include <nxe/target.h>
@@ -32,7 +33,12 @@ NXE_BEGIN_DECLS
 
 #define NGX_HTTP_EXPERIMENT_AUTO       NXE_DIALECTS
 
+#define NGX_HTTP_EXPERIMENT_METER_OFF      0
+#define NGX_HTTP_EXPERIMENT_METER_PASSIVE  1
+#define NGX_HTTP_EXPERIMENT_METER_ON       2
 
+
+typedef struct ngx_http_experiment_ctx_s       ngx_http_experiment_ctx_t;
 typedef struct ngx_http_experiment_worker_s    ngx_http_experiment_worker_t;
 typedef struct ngx_http_experiment_snapshot_s  ngx_http_experiment_snapshot_t;
 
@@ -49,6 +55,8 @@ typedef struct {
     ngx_int_t                        request_id;   /* variable index */
     ngx_uint_t                       locations;    /* that bind anything */
     ngx_array_t                      upstreams;    /* every one named */
+    const char                      *endpoint;     /* a content handler's
+                                                      directive, if any is */
 
     unsigned                         cpu;          /* a flag of the scan */
     unsigned                         uses_model:1;
@@ -57,6 +65,17 @@ typedef struct {
 
     ngx_http_experiment_worker_t    *worker;
 } ngx_http_experiment_main_conf_t;
+
+
+/*
+ * The keys that a content handler takes.  A worker has the SHA-256 of each,
+ * which is enough to know it again.
+ */
+
+typedef struct {
+    u_char                         (*digests)[NXE_SHA256_LEN];
+    ngx_uint_t                       n;
+} ngx_http_experiment_secrets_t;
 
 
 typedef struct {
@@ -72,7 +91,16 @@ typedef struct {
     size_t                           body_max_size;
     nxe_trusted_t                   *trusted;
     ngx_flag_t                       strip;
+    ngx_uint_t                       meter;
+    ngx_flag_t                       unbuffered;
+    ngx_msec_t                       warm_after;
     ngx_uint_t                       no_upstream_logged;
+
+    /* of the location alone: nothing in it inherits a content handler */
+
+    const char                      *endpoint;     /* its directive */
+    ngx_http_handler_pt              handler;
+    ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
 } ngx_http_experiment_loc_conf_t;
 
 
@@ -150,6 +178,7 @@ struct ngx_http_experiment_handle_s {
     unsigned                         error:1;
     unsigned                         routes:1;     /* some variant routes */
     unsigned                         whole:1;      /* has its layer to itself */
+    unsigned                         flag:1;       /* of remote evaluation */
 };
 
 
@@ -221,6 +250,14 @@ struct ngx_http_experiment_snapshot_s {
 };
 
 
+/* When a connection to an upstream was last used. */
+
+typedef struct {
+    ngx_atomic_uint_t                number;       /* nginx's, of it */
+    ngx_msec_t                       msec;
+} ngx_http_experiment_used_t;
+
+
 struct ngx_http_experiment_worker_s {
     ngx_http_experiment_main_conf_t *emcf;
     ngx_pool_t                      *pool;
@@ -244,6 +281,7 @@ struct ngx_http_experiment_worker_s {
     ngx_http_experiment_targets_t  **targets;      /* of parameters alone, by
                                                       dialect and mask */
     nxe_scratch_t                   *scratch;      /* of every match */
+    ngx_http_experiment_used_t      *used;         /* by slot of connection */
     ngx_uint_t                       swap;
     ngx_uint_t                       polls;        /* since a failure */
 
@@ -264,7 +302,8 @@ struct ngx_http_experiment_worker_s {
 typedef struct {
     ngx_http_experiment_handle_t    *handle;
     nxe_assignment_t                 a;
-    nxe_unit_t                       unit;
+    nxe_unit_t                       unit;         /* source NXE_NONE: named by
+                                                      who asks for a flag */
     const nxe_effective_t           *effective;
     u_char                           params[NXE_PARAMS];   /* nxe_code_t */
     u_char                          *headers;              /* nxe_code_t */
@@ -285,8 +324,54 @@ typedef enum {
 } ngx_http_experiment_body_e;
 
 
+/* What is measured of an upstream's answer; times since the request began. */
+
 typedef struct {
+    nxe_meter_t                      meter;
+    uint64_t                         first_byte;   /* nanoseconds */
+    uint64_t                         now;          /* of this call, or 0 */
+    const char                      *unmetered;    /* why, or NULL */
+    const char                      *failed;       /* a stream: how, or NULL */
+    ngx_http_experiment_used_t      *used;
+    ngx_atomic_uint_t                number;
+
+    /* a stream that loses the usage which the edge asked for */
+    ngx_pool_t                      *pool;
+    ngx_chain_t                     *in;           /* not sent yet */
+    ngx_chain_t                     *out;          /* of this call */
+    ngx_chain_t                     *tail;
+    ngx_chain_t                     *busy;
+    ngx_chain_t                     *free;
+
+    unsigned                         metered:1;
+    unsigned                         stream:1;
+    unsigned                         timed:1;      /* it leaves as it comes */
+    unsigned                         strips:1;
+    unsigned                         no_memory:1;
+    unsigned                         connected:1;  /* cold is known */
+    unsigned                         cold:1;
+    unsigned                         aborted:1;    /* the client left */
+    unsigned                         done:1;
+} ngx_http_experiment_answer_t;
+
+
+/* The lines of a request for the log, joined by newlines. */
+
+typedef ngx_int_t (*ngx_http_experiment_line_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
+
+/*
+ * What a content handler does with a body: status is 0, and body all of it, or
+ * what it has to be refused with.  What it returns ends the request.
+ */
+
+typedef ngx_int_t (*ngx_http_experiment_json_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, nxe_str_t body);
+
+
+struct ngx_http_experiment_ctx_s {
     ngx_http_request_t              *request;      /* the main one */
+    ngx_http_experiment_worker_t    *worker;       /* from the handler on */
     nxe_mem_t                        mem;
     ngx_http_experiment_snapshot_t  *snapshot;
     ngx_http_experiment_loc_conf_t  *elcf;         /* entries are for */
@@ -310,11 +395,19 @@ typedef struct {
     nxe_text_t                       text;
     nxe_str_t                        model;        /* that goes upstream */
 
+    ngx_http_experiment_answer_t    *answer;       /* NULL: not measured */
+    nxe_code_t                       usage;        /* of include_usage */
+
     ngx_event_t                      wait;         /* for the next turn */
     ngx_http_experiment_body_e       body;
     const char                      *cause;
     uint64_t                         seq;
     ngx_int_t                        status;       /* of the handler */
+
+    ngx_http_experiment_json_pt      read;         /* of a content handler */
+    size_t                           read_max;
+    ngx_http_experiment_line_pt      line;         /* NULL: a request's */
+    void                            *data;         /* of that handler */
 
     unsigned                         assigned:1;   /* entries are there */
     unsigned                         partial:1;    /* some are, for now */
@@ -326,7 +419,16 @@ typedef struct {
     unsigned                         last:1;       /* last buffer seen */
     unsigned                         ended:1;
     unsigned                         has_seq:1;
-} ngx_http_experiment_ctx_t;
+};
+
+
+/* A member of an evaluation's context that is named as a source is. */
+
+typedef struct {
+    nxe_source_t                     source;
+    nxe_str_t                        value;        /* as it stands there */
+    nxe_json_type_t                  type;
+} ngx_http_experiment_named_t;
 
 
 /* A text that grows in the request's pool. */
@@ -340,6 +442,29 @@ typedef struct {
 } ngx_http_experiment_line_t;
 
 #define NGX_HTTP_EXPERIMENT_CUT        256         /* bytes of a string */
+
+
+/* A remote evaluation: ctx->data of its handler. */
+
+#define NGX_HTTP_EXPERIMENT_FLAGS      200         /* of one answer */
+
+typedef struct {
+    nxe_str_t                        key;          /* of one flag, or no data */
+    nxe_str_t                        name;         /* of its experiment */
+    nxe_str_t                        step;         /* no data: none named */
+    nxe_str_t                        body;
+    nxe_str_t                        context;      /* the object in it */
+    nxe_str_t                        unit;
+    ngx_array_t                     *named;        /* NULL: not looked at */
+
+    ngx_uint_t                       layer;        /* of the bind: how far */
+    size_t                           place;
+    ngx_uint_t                       handle;
+
+    ngx_http_experiment_line_t       json;         /* the flags, so far */
+    ngx_http_experiment_line_t       keys;         /* for the log */
+    unsigned                         keyed:1;      /* who asks has a key */
+} ngx_http_experiment_ofrep_t;
 
 
 /* ngx_http_experiment_conf.c */
@@ -358,6 +483,24 @@ char *ngx_http_experiment_set_upstream(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_experiment_set_trusted(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_experiment_read_secret(ngx_conf_t *cf, ngx_str_t *file,
+    u_char *buf, nxe_str_t *text);
+
+/* ngx_http_experiment_endpoint.c */
+
+ngx_int_t ngx_http_experiment_set_endpoint(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_http_experiment_loc_conf_t *elcf,
+    ngx_http_handler_pt handler);
+ngx_int_t ngx_http_experiment_set_secrets(ngx_conf_t *cf, ngx_str_t *word,
+    ngx_http_experiment_loc_conf_t *elcf);
+ngx_int_t ngx_http_experiment_secret(ngx_http_experiment_secrets_t *secrets,
+    nxe_str_t presented, ngx_uint_t *which);
+ngx_int_t ngx_http_experiment_read_json(ngx_http_request_t *r, size_t max,
+    ngx_http_experiment_json_pt read);
+ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
+    const char *name, ngx_str_t value);
+ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_http_experiment_line_t *json);
 
 /* ngx_http_experiment_registry.c */
 
@@ -394,6 +537,8 @@ ngx_int_t ngx_http_experiment_layer_handle(ngx_http_experiment_ctx_t *ctx,
 ngx_int_t ngx_http_experiment_handle(
     ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name,
     ngx_uint_t must, ngx_http_experiment_handle_t **handle);
+ngx_int_t ngx_http_experiment_pin(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_handle_t *h);
 void ngx_http_experiment_hold(ngx_http_experiment_handle_t *h);
 void ngx_http_experiment_unhold(ngx_http_experiment_handle_t *h);
 ngx_int_t ngx_http_experiment_make_room(ngx_http_experiment_worker_t *w,
@@ -456,11 +601,14 @@ ngx_table_elt_t *ngx_http_experiment_find_header(ngx_http_request_t *r,
 /* ngx_http_experiment_body.c */
 
 ngx_int_t ngx_http_experiment_handler(ngx_http_request_t *r);
+ngx_uint_t ngx_http_experiment_is_json(ngx_http_request_t *r);
 
 /* ngx_http_experiment_scan.c */
 
 ngx_int_t ngx_http_experiment_scan(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_text(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, size_t max);
 void ngx_http_experiment_bypass(ngx_http_experiment_ctx_t *ctx,
     const char *cause);
 
@@ -485,6 +633,32 @@ ngx_int_t ngx_http_experiment_request_headers(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_filter_init(ngx_conf_t *cf);
 
+/* ngx_http_experiment_meter.c */
+
+ngx_uint_t ngx_http_experiment_asks_usage(ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_meter_request(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+void ngx_http_experiment_meter_header(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_meter_filter(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next);
+void ngx_http_experiment_meter_buf(ngx_http_experiment_ctx_t *ctx,
+    ngx_buf_t *b);
+ngx_uint_t ngx_http_experiment_aborted(ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_tpot(ngx_http_experiment_answer_t *a,
+    uint64_t *ns);
+void ngx_http_experiment_meter_done(ngx_http_experiment_ctx_t *ctx);
+uint64_t ngx_http_experiment_now(ngx_http_experiment_ctx_t *ctx);
+
+/* ngx_http_experiment_usage.c */
+
+void ngx_http_experiment_usage_header(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_usage_filter(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next);
+
 /* ngx_http_experiment_strip.c */
 
 ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
@@ -492,6 +666,16 @@ ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
 /* ngx_http_experiment_variables.c */
 
 ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
+
+/* ngx_http_experiment_ofrep.c */
+
+char *ngx_http_experiment_set_ofrep(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_experiment_flag.c */
+
+ngx_int_t ngx_http_experiment_flag(ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_flags(ngx_http_experiment_ctx_t *ctx);
 
 /* ngx_http_experiment_line.c */
 
@@ -518,10 +702,18 @@ void ngx_http_experiment_keep(ngx_http_experiment_line_t *l, size_t from,
 
 /* ngx_http_experiment_log.c */
 
+void ngx_http_experiment_log_start(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx,
+    const char *kind);
 ngx_int_t ngx_http_experiment_json(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
 ngx_uint_t ngx_http_experiment_routed(ngx_http_request_t *r,
     nxe_str_t upstream);
+
+/* ngx_http_experiment_log_answer.c */
+
+void ngx_http_experiment_log_answer(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_ctx_t *ctx);
 
 /* ngx_http_experiment_log_entry.c */
 

@@ -51,7 +51,11 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
 
-    if (r != r->main || elcf->bind == NGX_HTTP_EXPERIMENT_OFF) {
+    /* a content handler of ours has no treatment, and reads for itself */
+
+    if (r != r->main || elcf->bind == NGX_HTTP_EXPERIMENT_OFF
+        || elcf->endpoint != NULL)
+    {
         return NGX_DECLINED;
     }
 
@@ -133,6 +137,8 @@ ngx_http_experiment_begin(ngx_http_request_t *r,
     if (w == NULL) {
         return NGX_ERROR;
     }
+
+    ctx->worker = w;
 
     w->patient = 1;
     rc = ngx_http_experiment_assign(r, ctx, 1);
@@ -246,7 +252,9 @@ ngx_http_experiment_finish(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_experiment_request_headers(r, ctx) != NGX_OK) {
+    if (ngx_http_experiment_request_headers(r, ctx) != NGX_OK
+        || ngx_http_experiment_meter_request(r, ctx) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -261,7 +269,7 @@ ngx_http_experiment_wants_body(ngx_http_experiment_ctx_t *ctx,
     ngx_uint_t                    i;
     ngx_http_experiment_entry_t  *e;
 
-    if (model) {
+    if (model || ngx_http_experiment_asks_usage(ctx)) {
         return 1;
     }
 
@@ -323,6 +331,44 @@ ngx_http_experiment_has_json(ngx_http_request_t *r,
     }
 
     return 1;
+}
+
+
+/*
+ * What content handlers take: one Content-Type, "application/json" and nothing
+ * that ends in it, and no encoding.
+ */
+
+ngx_uint_t
+ngx_http_experiment_is_json(ngx_http_request_t *r)
+{
+    u_char                      c;
+    ngx_str_t                  *type;
+    ngx_http_experiment_kind_t  kind;
+
+    ngx_http_experiment_kind(r, &kind);
+
+    if (kind.types != 1 || kind.encoded) {
+        return 0;
+    }
+
+    type = &kind.type->value;
+
+    if (!ngx_http_experiment_json_type(type)
+        || ngx_strncasecmp(type->data, (u_char *) "application/json",
+                           sizeof("application/json") - 1)
+           != 0)
+    {
+        return 0;
+    }
+
+    if (type->len == sizeof("application/json") - 1) {
+        return 1;
+    }
+
+    c = type->data[sizeof("application/json") - 1];
+
+    return c == ';' || c == ' ' || c == '\t';
 }
 
 

@@ -101,12 +101,39 @@ static ngx_int_t
 ngx_http_experiment_read_keys(ngx_conf_t *cf, ngx_str_t *file,
     nxe_keys_t *keys)
 {
-    u_char           buf[NXE_KEYS_FILE];
+    u_char        buf[NXE_KEYS_FILE];
+    nxe_str_t     text;
+    nxe_error_t   err;
+    nxe_status_t  rc;
+
+    if (ngx_http_experiment_read_secret(cf, file, buf, &text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = nxe_keys_parse(text, keys, &err);
+    nxe_erase(buf, text.len);
+
+    if (rc != NXE_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "key file \"%V\", %s", file,
+                           err.text);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A file of secrets into buf, of NXE_KEYS_FILE bytes, which the caller erases.
+ * It has to be one that nobody but root and this user can have written.
+ */
+
+ngx_int_t
+ngx_http_experiment_read_secret(ngx_conf_t *cf, ngx_str_t *file, u_char *buf,
+    nxe_str_t *text)
+{
     ssize_t          n;
     ngx_fd_t         fd;
-    nxe_str_t        text;
-    nxe_error_t      err;
-    nxe_status_t     rc;
     ngx_file_info_t  fi;
 
     fd = open((char *) file->data, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
@@ -128,26 +155,18 @@ ngx_http_experiment_read_keys(ngx_conf_t *cf, ngx_str_t *file,
         return NGX_ERROR;
     }
 
-    n = read(fd, buf, sizeof(buf));
+    n = read(fd, buf, NXE_KEYS_FILE);
     (void) ngx_close_file(fd);
 
-    if (n == -1 || n == (ssize_t) sizeof(buf)) {
+    if (n == -1 || n == NXE_KEYS_FILE) {
+        nxe_erase(buf, n == -1 ? 0 : n);
         ngx_conf_log_error(NGX_LOG_EMERG, cf, n == -1 ? ngx_errno : 0,
                            "cannot read the key file \"%V\"", file);
         return NGX_ERROR;
     }
 
-    text.data = (char *) buf;
-    text.len = n;
-
-    rc = nxe_keys_parse(text, keys, &err);
-    nxe_erase(buf, n);
-
-    if (rc != NXE_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "key file \"%V\", %s", file,
-                           err.text);
-        return NGX_ERROR;
-    }
+    text->data = (char *) buf;
+    text->len = n;
 
     return NGX_OK;
 }

@@ -11,8 +11,6 @@
 #define NGX_HTTP_EXPERIMENT_LINE  1024
 
 
-static void ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
-    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx);
 static void ngx_http_experiment_log_time(ngx_http_experiment_line_t *l,
     ngx_http_experiment_worker_t *w, struct timespec *ts);
 static void ngx_http_experiment_log_worker(ngx_http_experiment_line_t *l,
@@ -45,7 +43,14 @@ ngx_http_experiment_json(ngx_http_request_t *r,
     l.pos = l.start;
     l.end = l.start + NGX_HTTP_EXPERIMENT_LINE;
 
-    ngx_http_experiment_log_request(&l, r, ctx);
+    ngx_http_experiment_log_start(&l, r, ctx, "request");
+
+    ngx_http_experiment_lit(&l, ",\"method\":");
+    ngx_http_experiment_string(&l, r->method_name.data, r->method_name.len);
+
+    ngx_http_experiment_lit(&l, ",\"uri\":");
+    ngx_http_experiment_string(&l, ctx->uri.data, ctx->uri.len);
+
     ngx_http_experiment_log_response(&l, r, ctx);
 
     ngx_http_experiment_lit(&l, ",\"step\":");
@@ -84,6 +89,8 @@ ngx_http_experiment_json(ngx_http_request_t *r,
         ngx_http_experiment_string(&l, ctx->model.data, ctx->model.len);
     }
 
+    ngx_http_experiment_log_answer(&l, ctx);
+
     ngx_http_experiment_lit(&l, "}");
 
     if (l.failed) {
@@ -97,11 +104,14 @@ ngx_http_experiment_json(ngx_http_request_t *r,
 }
 
 
-/* What tells one request from another, and where it ran. */
+/*
+ * The start of a line of any kind, up to "role": what tells one request from
+ * another, and where it ran.
+ */
 
-static void
-ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
-    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx)
+void
+ngx_http_experiment_log_start(ngx_http_experiment_line_t *l,
+    ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx, const char *kind)
 {
     size_t                            from;
     ngx_http_variable_value_t        *id;
@@ -109,7 +119,9 @@ ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
 
     emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
 
-    ngx_http_experiment_lit(l, "{\"kind\":\"request\",\"id\":");
+    ngx_http_experiment_lit(l, "{\"kind\":\"");
+    ngx_http_experiment_raw(l, kind, ngx_strlen(kind));
+    ngx_http_experiment_lit(l, "\",\"id\":");
 
     id = ngx_http_get_indexed_variable(r, emcf->request_id);
 
@@ -144,11 +156,6 @@ ngx_http_experiment_log_request(ngx_http_experiment_line_t *l,
                                      &ctx->snapshot->log);
         }
     }
-
-    ngx_http_experiment_string(l, r->method_name.data, r->method_name.len);
-
-    ngx_http_experiment_lit(l, ",\"uri\":");
-    ngx_http_experiment_string(l, ctx->uri.data, ctx->uri.len);
 }
 
 
@@ -182,7 +189,7 @@ ngx_http_experiment_log_time(ngx_http_experiment_line_t *l,
 }
 
 
-/* What all lines of a snapshot have, up to the method. */
+/* What all lines of a snapshot have, up to "role". */
 
 static void
 ngx_http_experiment_log_worker(ngx_http_experiment_line_t *l,
@@ -206,7 +213,7 @@ ngx_http_experiment_log_worker(ngx_http_experiment_line_t *l,
         ngx_http_experiment_string(l, current->head, NXE_HEAD_LEN);
     }
 
-    ngx_http_experiment_lit(l, ",\"role\":\"live\",\"method\":");
+    ngx_http_experiment_lit(l, ",\"role\":\"live\"");
 }
 
 

@@ -38,6 +38,14 @@ static ngx_conf_enum_t  ngx_http_experiment_body_error_values[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_experiment_meter_values[] = {
+    { ngx_string("off"), NGX_HTTP_EXPERIMENT_METER_OFF },
+    { ngx_string("passive"), NGX_HTTP_EXPERIMENT_METER_PASSIVE },
+    { ngx_string("on"), NGX_HTTP_EXPERIMENT_METER_ON },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_experiment_commands[] = {
 
     { ngx_string("experiment_registry"),
@@ -124,6 +132,34 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       offsetof(ngx_http_experiment_loc_conf_t, strip),
       NULL },
 
+    { ngx_string("experiment_meter"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, meter),
+      ngx_http_experiment_meter_values },
+
+    { ngx_string("experiment_stream_unbuffered"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, unbuffered),
+      NULL },
+
+    { ngx_string("experiment_warm_after"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, warm_after),
+      NULL },
+
+    { ngx_string("experiment_ofrep"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_set_ofrep,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -180,7 +216,7 @@ ngx_http_experiment_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (emcf->locations != 0
+    if ((emcf->locations != 0 || emcf->endpoint != NULL)
         && ngx_http_experiment_add_handlers(cf, emcf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -202,8 +238,9 @@ ngx_http_experiment_add_handlers(ngx_conf_t *cf,
 
     if (emcf->registry.data == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"experiment\" needs \"experiment_registry\" at the "
-                      "http level");
+                      "\"%s\" needs \"experiment_registry\" at the http "
+                      "level", emcf->locations != 0 ? "experiment"
+                                                    : emcf->endpoint);
         return NGX_ERROR;
     }
 
@@ -330,6 +367,7 @@ ngx_http_experiment_create_main_conf(ngx_conf_t *cf)
      *     emcf->required = 0;
      *     emcf->unit_key = NULL;
      *     emcf->locations = 0;
+     *     emcf->endpoint = NULL;
      *     emcf->worker = NULL;
      */
 
@@ -395,6 +433,9 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
      *     elcf->step = NULL;
      *     elcf->index = 0;
      *     elcf->no_upstream_logged = 0;
+     *     elcf->endpoint = NULL;
+     *     elcf->handler = NULL;
+     *     elcf->secrets = NULL;
      */
 
     elcf->bind = NGX_CONF_UNSET_UINT;
@@ -406,6 +447,9 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
     elcf->body_max_size = NGX_CONF_UNSET_SIZE;
     elcf->trusted = NGX_CONF_UNSET_PTR;
     elcf->strip = NGX_CONF_UNSET;
+    elcf->meter = NGX_CONF_UNSET_UINT;
+    elcf->unbuffered = NGX_CONF_UNSET;
+    elcf->warm_after = NGX_CONF_UNSET_MSEC;
 
     return elcf;
 }
@@ -417,7 +461,19 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_experiment_loc_conf_t  *prev = parent;
     ngx_http_experiment_loc_conf_t  *conf = child;
 
+    ngx_http_core_loc_conf_t         *clcf;
     ngx_http_experiment_main_conf_t  *emcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* what took the location over would answer without asking for a key */
+
+    if (conf->endpoint != NULL && clcf->handler != conf->handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%s\" in location \"%V\", where another directive "
+                      "answers, too", conf->endpoint, &clcf->name);
+        return NGX_CONF_ERROR;
+    }
 
     if (conf->bind == NGX_CONF_UNSET_UINT) {
         ngx_conf_merge_uint_value(conf->bind, prev->bind,
@@ -438,6 +494,10 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               8 * 1024 * 1024);
     ngx_conf_merge_ptr_value(conf->trusted, prev->trusted, NULL);
     ngx_conf_merge_value(conf->strip, prev->strip, 1);
+    ngx_conf_merge_uint_value(conf->meter, prev->meter,
+                              NGX_HTTP_EXPERIMENT_METER_ON);
+    ngx_conf_merge_value(conf->unbuffered, prev->unbuffered, 1);
+    ngx_conf_merge_msec_value(conf->warm_after, prev->warm_after, 60000);
 
     emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
 

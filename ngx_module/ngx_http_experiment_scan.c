@@ -11,8 +11,6 @@
 #define NGX_HTTP_EXPERIMENT_SEGS  32
 
 
-static ngx_int_t ngx_http_experiment_text(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx);
 static ngx_int_t ngx_http_experiment_join(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, off_t len);
 static ngx_int_t ngx_http_experiment_read_file(ngx_http_request_t *r,
@@ -34,7 +32,7 @@ ngx_http_experiment_scan(ngx_http_request_t *r,
     nxe_json_result_t                 result;
     ngx_http_experiment_main_conf_t  *emcf;
 
-    rc = ngx_http_experiment_text(r, ctx);
+    rc = ngx_http_experiment_text(r, ctx, ctx->elcf->body_max_size);
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -85,9 +83,9 @@ ngx_http_experiment_bypass(ngx_http_experiment_ctx_t *ctx, const char *cause)
  * nginx itself spooled is the one file read on the request path.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_experiment_text(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx)
+    ngx_http_experiment_ctx_t *ctx, size_t max)
 {
     off_t         len;
     size_t        n;
@@ -110,7 +108,7 @@ ngx_http_experiment_text(ngx_http_request_t *r,
         n++;
     }
 
-    if (len > (off_t) ctx->elcf->body_max_size) {
+    if (len > (off_t) max) {
         return NGX_DECLINED;
     }
 

@@ -15,7 +15,7 @@ typedef ngx_int_t (*ngx_http_experiment_variable_pt)(ngx_http_request_t *r,
 static ngx_int_t ngx_http_experiment_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_experiment_variable_json(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_experiment_variable_assignments(
     ngx_http_request_t *r, ngx_http_experiment_ctx_t *ctx,
     ngx_http_variable_value_t *v);
@@ -49,9 +49,7 @@ static void ngx_http_experiment_value(ngx_http_variable_value_t *v,
 static ngx_http_variable_t  ngx_http_experiment_vars[] = {
 
     { ngx_string("experiment_json"), NULL,
-      ngx_http_experiment_variable,
-      (uintptr_t) ngx_http_experiment_variable_json,
-      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_experiment_variable_json, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("experiment_on"), NULL,
       ngx_http_experiment_variable_on, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -140,7 +138,7 @@ ngx_http_experiment_ready(ngx_http_request_t *r,
         elcf = ngx_http_get_module_loc_conf(r->main,
                                             ngx_http_experiment_module);
 
-        if (elcf->bind == NGX_HTTP_EXPERIMENT_OFF) {
+        if (elcf->bind == NGX_HTTP_EXPERIMENT_OFF || elcf->endpoint != NULL) {
             return NGX_DECLINED;
         }
     }
@@ -199,13 +197,34 @@ ngx_http_experiment_variable(ngx_http_request_t *r,
 }
 
 
+/* A content handler that did something has a line, or several, of its own. */
+
 static ngx_int_t
 ngx_http_experiment_variable_json(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
+    ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t  line;
+    ngx_int_t                       rc;
+    ngx_str_t                       line;
+    ngx_http_experiment_ctx_t      *ctx;
+    ngx_http_experiment_line_pt     get;
 
-    if (ngx_http_experiment_json(r->main, ctx, &line) != NGX_OK) {
+    ctx = ngx_http_experiment_get_ctx(r);
+
+    if (ctx != NULL && ctx->line != NULL) {
+        get = ctx->line;
+
+    } else {
+        v->not_found = 1;
+        rc = ngx_http_experiment_ready(r, &ctx);
+
+        if (rc != NGX_OK) {
+            return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+        }
+
+        get = ngx_http_experiment_json;
+    }
+
+    if (get(r->main, ctx, &line) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -227,8 +246,8 @@ ngx_http_experiment_variable_on(ngx_http_request_t *r,
     ctx = ngx_http_experiment_get_ctx(r);
     elcf = ngx_http_get_module_loc_conf(r->main, ngx_http_experiment_module);
 
-    if ((ctx != NULL && ctx->frozen)
-        || elcf->bind != NGX_HTTP_EXPERIMENT_OFF)
+    if ((ctx != NULL && (ctx->frozen || ctx->line != NULL))
+        || (elcf->bind != NGX_HTTP_EXPERIMENT_OFF && elcf->endpoint == NULL))
     {
         ngx_http_experiment_value(v, "1", 1);
 

@@ -168,6 +168,30 @@ typedef struct {
     uint32_t              nops;
 } nxe_effective_t;
 
+/*
+ * A metric that comes as feedback: declared by the document, neither measured
+ * by the edge nor read "from" a field.
+ */
+
+typedef enum {
+    NXE_METRIC_BINARY = 0,
+    NXE_METRIC_MEAN,
+    NXE_METRIC_COUNT,
+    NXE_METRIC_DURATION,
+    NXE_METRIC_RATIO
+} nxe_metric_kind_t;
+
+typedef struct {
+    nxe_str_t           name;
+    nxe_str_t           min;        /* JSON numbers, inclusive; "": no bound */
+    nxe_str_t           max;
+    nxe_metric_kind_t   kind;
+} nxe_metric_t;
+
+/* 1 if a metric's name, its suffix apart, is of what the edge measures. */
+int nxe_metric_measured(nxe_str_t name);
+
+
 /* What the variants of a document do on a step, all together. */
 
 typedef struct {
@@ -206,6 +230,14 @@ typedef struct {
     uint32_t            baseline;
     uint64_t            weight_den; /* 10^9, or n for n equal arms */
     nxe_effective_t    *effective;  /* [variant * nsteps + step] */
+
+    nxe_metric_t       *metrics;    /* that come as feedback */
+    uint32_t            nmetrics;
+
+    uint8_t             ofrep_members;  /* bit 1 << nxe_param_t: remote
+                                           evaluation may tell it; 0: the
+                                           document has no flag */
+    unsigned            ofrep_exposure:1;   /* evaluations are exposures */
 
     const char         *bytes;      /* what nxe_bytes_t point into; a worker
                                        uses its snapshot's base instead */
@@ -304,6 +336,9 @@ nxe_status_t nxe_doc_conflict(const nxe_doc_t *a, const nxe_doc_t *b,
 
 /* The index of a variant by name, or NXE_NONE. */
 uint32_t nxe_doc_variant(const nxe_doc_t *doc, nxe_str_t name);
+
+/* A metric that comes as feedback, by name, or NULL. */
+const nxe_metric_t *nxe_doc_metric(const nxe_doc_t *doc, nxe_str_t name);
 
 /* The index of a step by name, or NXE_NONE. */
 uint32_t nxe_doc_step(const nxe_doc_t *doc, nxe_str_t name);
