@@ -6,59 +6,30 @@
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
-use File::Basename qw(dirname);
-use File::Temp ();
-use JSON::PP qw(decode_json encode_json);
+use lib 't/lib';
+
+use Edge::Cli;
+use JSON::PP qw(decode_json);
 use List::Util qw(shuffle);
 use POSIX ();
 use Test::More;
 
-my $top = abs_path(dirname(__FILE__) . '/..');
-my $expctl = ($ENV{EDGE_BUILD} // "$top/build") . '/expctl';
-my $dir = File::Temp::tempdir('edge-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
-my $reg = "$dir/edge";
+plan skip_all => 'no build/expctl: run make first'
+    unless -x ($ENV{EXPCTL} || 'build/expctl');
 
-plan skip_all => "no '$expctl': run make first" unless -x $expctl;
-
-
-sub spew {
-    my ($name, @lines) = @_;
-    open my $f, '>', "$dir/$name" or die "$name: $!";
-    binmode $f;
-    print $f @lines;
-    close $f or die "$name: $!";
-    return "$dir/$name";
-}
-
-sub expctl {
-    my (@args) = @_;
-    my $pid = fork // die "fork: $!";
-
-    if ($pid == 0) {
-        open STDOUT, '>', "$dir/stdout" or POSIX::_exit(127);
-        open STDERR, '>', "$dir/stderr" or POSIX::_exit(127);
-        $ENV{EXPCTL_REGISTRY} = $reg;
-        exec $expctl, @args or POSIX::_exit(127);
-    }
-
-    waitpid $pid, 0;
-    my @text = map { local (@ARGV, $/) = "$dir/$_"; scalar(<>) // '' }
-               'stdout', 'stderr';
-    return ($? & 127 ? "signal $?" : $? >> 8, @text);
-}
 
 sub must {
     my ($rc, $out, $err) = expctl(@_);
     $rc == 0 or BAIL_OUT("expctl @_: exit $rc: $err");
 }
 
+sub lines { return spew('lines.log', join '', map { "$_\n" } @_) }
+
 # The report of some lines; metrics by variant.
 
 sub analyze {
     my ($lines, @options) = @_;
-    my ($rc, $out, $err) = expctl('analyze', 'tone',
-                                  spew('log', map { "$_\n" } @$lines),
+    my ($rc, $out, $err) = expctl('analyze', 'tone', lines(@$lines),
                                   '-o', 'json', @options);
     my $r = eval { decode_json($out) };
     my ($a, $b) = map { $_->{metrics} } @{$r->{variants} || []};
@@ -107,10 +78,7 @@ sub near {
 }
 
 
-my $group = getgrgid((split / /, $))[0]);
-
-mkdir $reg;
-must('init', '--group', $group, '--log', "$dir/none.log");
+init_registry();
 must('apply', '-f', spew('tone.json', <<'EOD'));
 {"name":"tone","unit":"header:X-Conversation-Id",
  "stage":{"name":"ab","exposure":1},"variants":[
@@ -229,7 +197,7 @@ is_deeply([sort keys %$a], ['abort_rate', 'requests'],
 (undef, undef, undef, $err, $rc) = analyze([@lines,
     request(2, 80, '"cost":1,"currency":"EUR"')]);
 is($rc, 2, 'two currencies - exit 2');
-like($err, qr/log:9: a cost in 'EUR', where the document has 'USD'/,
+like($err, qr/lines\.log:9: a cost in 'EUR', where the document has 'USD'/,
      'two currencies - both named');
 
 for my $bad ('"cost":-1,"currency":"USD"', '"cost":1e400,"currency":"USD"',
@@ -389,8 +357,7 @@ is_deeply($b->{cost_per_success}, { n => 1, mean => 1, total => 1 },
 
 my ($out, @table);
 
-($rc, $out) = expctl('analyze', 'tone',
-                     spew('log', map { "$_\n" } @lines, @said));
+($rc, $out) = expctl('analyze', 'tone', lines(@lines, @said));
 @table = split /\n/, $out;
 ok(!grep({ length > 80 } @table), 'tables - 80 columns');
 like($out, qr/^VARIANT\ +TTFT[ ]P50\ +TTFT[ ]P95\ +TPOT[ ]P50.*\n
@@ -414,14 +381,14 @@ like($out, qr/^resolved +control +2 +1 +0 +50\.00 % +- +-$/m,
 like($out, qr/^feedback: counted 11, left out: .*never_exposed 1/m,
      'tables - what came of feedback');
 
-($rc, $out) = expctl('analyze', 'tone', spew('log', map { "$_\n" }
-                     @late, map { $_->[1] } @odd));
+($rc, $out) = expctl('analyze', 'tone',
+                     lines(@late, map { $_->[1] } @odd));
 ok(!grep({ length > 80 } split /\n/, $out), 'tables - wrapped at 80');
 like($out, qr/^feedback: counted 18, left out: refused 1, untrusted 3, .*,$
 ^  unknown_request 1, .*, after_window 1$/m, 'tables - every cause');
 
-($rc, $out) = expctl('analyze', 'tone',
-                     spew('log', map { "$_\n" } @lines, @said), '-o', 'csv');
+($rc, $out) = expctl('analyze', 'tone', '-o', 'csv',
+                     lines(@lines, @said));
 my ($head, @rows) = map { [split /,/, $_, -1] } split /\n/, $out;
 my %row = map { $head->[$_] => $rows[0][$_] } 0 .. $#$head;
 is_deeply([map { scalar @$_ } @rows], [(scalar @$head) x 3],
