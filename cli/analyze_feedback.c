@@ -132,7 +132,7 @@ analyze_hear(analyze_t *a, analyze_input_t *input, nxe_error_t *err)
 
     f = &a->line.feedback;
 
-    if (f->refused.len == 0 && !nxe_str_eq(f->experiment, a->plan->name)) {
+    if (!f->refused && !nxe_str_eq(f->experiment, a->plan->name)) {
         return NXE_OK;
     }
 
@@ -147,7 +147,7 @@ analyze_hear(analyze_t *a, analyze_input_t *input, nxe_error_t *err)
 
     /* a refusal has no experiment: any may have been meant */
 
-    if (f->refused.len != 0) {
+    if (f->refused) {
         a->unheard[ANALYZE_REFUSED]++;
         return NXE_OK;
     }

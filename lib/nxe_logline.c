@@ -164,7 +164,7 @@ finish_record(nxe_logline_t *r, int escapes)
 static const char *
 finish_feedback(const nxe_log_feedback_t *f)
 {
-    if (f->refused.len != 0) {
+    if (f->refused) {
         return NULL;
     }
 

@@ -436,8 +436,8 @@ const nxe_log_member_t  nxe_log_feedback_members[] = {
       "an n that is no count" },
     { nxe_str("trust"), read_word, said(trust),
       "a trust that is no word" },
-    { nxe_str("refused"), read_word, said(refused),
-      "a \"refused\" that is no word" },
+    { nxe_str("refused"), read_presence, said(refused),
+      "a \"refused\" that is no string" },
 };
 
 #undef entry

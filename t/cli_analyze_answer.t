@@ -297,7 +297,7 @@ my @odd = (
     ['before_exposure', feedback(6, 5, 'rating', 3)],
     ['after_window', feedback(1, 61, 'clicks', 1)],
     ['refused', '{"kind":"feedback","id":"ab","time":"' . stamp(9)
-        . '","status":401,"refused":"key"}'],
+        . '","status":401,"refused":"token:none"}'],
 );
 
 for my $case (@odd) {

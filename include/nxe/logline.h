@@ -61,13 +61,13 @@ typedef enum {
     NXE_LOG_TRUE
 } nxe_log_flag_t;
 
-/* An outcome.  refused: its cause, and nothing else means anything. */
+/* An outcome.  Of one that was refused nothing else means anything. */
 
 typedef struct {
     nxe_str_t           experiment;
     nxe_str_t           metric;
     nxe_str_t           trust;          /* key, token, open */
-    nxe_str_t           refused;
+    int                 refused;        /* by the edge */
     nxe_log_id_t        unit;
     nxe_log_id_t        request;        /* whose unit it is; or unit */
     int64_t             n;              /* its place in the POST */

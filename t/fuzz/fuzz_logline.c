@@ -40,7 +40,7 @@ check(nxe_str_t line, const nxe_logline_t *r)
     within(line, r->feedback.trust);
     assert(r->cost == NXE_LOGLINE_UNKNOWN || r->cost >= 0);
     assert(r->output_tokens == NXE_LOGLINE_UNKNOWN || r->output_tokens >= 0);
-    assert(r->kind != NXE_LOGLINE_FEEDBACK || r->feedback.refused.len != 0
+    assert(r->kind != NXE_LOGLINE_FEEDBACK || r->feedback.refused
            || (r->feedback.value != NXE_LOGLINE_UNKNOWN
                && nxe_name_ok(r->feedback.metric)));
     assert(r->kind != NXE_LOGLINE_NONE);
