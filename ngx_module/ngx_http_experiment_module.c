@@ -198,7 +198,8 @@ ngx_module_t  ngx_http_experiment_module = {
 static ngx_int_t
 ngx_http_experiment_preconfiguration(ngx_conf_t *cf)
 {
-    return ngx_http_experiment_add_variables(cf);
+    return ngx_http_experiment_add_variables(cf) == NGX_OK
+           ? ngx_http_experiment_add_answer_variables(cf) : NGX_ERROR;
 }
 
 
