@@ -41,6 +41,8 @@ $e->apply({ name => 'tone', unit => 'header:X-Id',
             stage => { name => 'ab', exposure => 1 },
             variants => [ { name => 'a' }, { name => 'b',
                 overrides => { default => { temperature => 0.5 } } } ] });
+$e->must('price', 'set', 'm', '--input', '2', '--output', '10', '--cached',
+         '0.5', '--currency', 'USD');
 $e->run(<<'EOC');
 %%MAIN%%
 http {
@@ -80,6 +82,9 @@ is($of_a->{cached_share}{mean}, 0.4, 'cached share');
 is($of_a->{ttft_ms}{n}, 2, 'times of both streams');
 is($of_a->{ttft_ms}{total}, 0 + sprintf('%.3f', $ttft),
    'to the microsecond');
+# a request: 12 at 2, 8 at 0.5, 5 at 10, of a million
+is($of_a->{cost}{total}, 3 * 0.000078, 'cost, exact');
+is($r->{currency}, 'USD', 'its currency');
 is($of_a->{'response_ms.cold'}{n}, 3, 'connections that were new');
 is_deeply($r->{quality}{missing_usage},
           { observed => [ 0, 2 ], requests => [ 3, 2 ],
