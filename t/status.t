@@ -422,6 +422,9 @@ ok(!exists $of{silence}{exposure}, 'paused - no exposure');
 is($of{tone}{phase}, 2, 'a new phase');
 is($of{tone}{rows}[0]{phase}, 1, 'a new phase - the rows of the old one');
 
+ask('ok') for 1 .. 40;
+same_as_log(settled($sent), 'two phases');
+
 $e->{vars}{ZONE} = 'experiment_zone 2m;';
 ok($e->reload($conf), 'reload - of another size');
 $status = status();
