@@ -254,17 +254,13 @@ static void
 ngx_http_experiment_open_meter(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
-    ngx_http_experiment_answer_t     *a;
-    ngx_http_experiment_main_conf_t  *emcf;
+    ngx_http_experiment_answer_t  *a;
 
     a = ctx->answer;
-    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
 
-    if (nxe_meter_init(&a->meter, ctx->dialect, a->stream, emcf->cpu,
-                       &ctx->mem)
+    if (nxe_meter_init(&a->meter, ctx->dialect, a->stream, &ctx->mem)
         != NXE_OK)
     {
-        a->unmetered = "memory";
         return;
     }
 
@@ -434,18 +430,18 @@ ngx_http_experiment_meter_done(void *data)
 
     nxe_meter_end(m);
 
-    if (m->large || m->sse.lost_events != 0) {
+    if (m->sse.lost_events != 0) {
         a->unmetered = "size";
 
     } else if (!m->understood && !a->aborted) {
         a->unmetered = "malformed";
     }
 
-    if (m->failed) {
+    if (m->said.failed) {
         a->failed = "api";
 
     } else if (a->stream && a->failed == NULL && !a->aborted
-               && !m->ended && m->nreasons == 0)
+               && !m->ended && m->said.nreasons == 0)
     {
         a->failed = "incomplete";
     }
@@ -479,8 +475,8 @@ ngx_http_experiment_pay(ngx_http_experiment_ctx_t *ctx)
     (void) nxe_meter_tokens(m, NXE_TOKENS_CACHE_WRITE, &cache_write);
 
     a->price = ngx_http_experiment_price(ctx->snapshot,
-                                         (nxe_str_t) { m->model.data,
-                                                       m->model.len });
+                                         (nxe_str_t) { m->said.model.data,
+                                                       m->said.model.len });
 
     a->paid = a->price != NULL
               && nxe_price_cost(a->price, input, output, cached, cache_write,

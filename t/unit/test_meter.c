@@ -284,22 +284,22 @@ same(const row_t *row, const nxe_meter_t *m, uint64_t contents)
     p = reasons;
     *p = '\0';
 
-    for (k = 0; k < m->nreasons; k++) {
-        p += sprintf(p, "%s%.*s", k == 0 ? "" : ",", m->reasons[k].len,
-                     m->reasons[k].data);
+    for (k = 0; k < m->said.nreasons; k++) {
+        p += sprintf(p, "%s%.*s", k == 0 ? "" : ",", m->said.reasons[k].len,
+                     m->said.reasons[k].data);
     }
 
-    (void) sprintf(flags, "%s%s%s%s", m->refusal ? "r" : "",
-                   m->truncated ? "t" : "", m->failed ? "f" : "",
+    (void) sprintf(flags, "%s%s%s%s", m->said.refusal ? "r" : "",
+                   m->said.truncated ? "t" : "", m->said.failed ? "f" : "",
                    m->ended ? "e" : "");
 
     unit_row(strcmp(reasons, row->reasons) == 0, row->why);
     unit_row(strcmp(flags, row->flags) == 0, row->why);
-    unit_row(m->model.len == strlen(row->model)
-             && memcmp(m->model.data, row->model, m->model.len) == 0,
+    unit_row(m->said.model.len == strlen(row->model)
+             && memcmp(m->said.model.data, row->model, m->said.model.len) == 0,
              row->why);
     unit_row(contents == row->contents, row->why);
-    unit_row(m->tool_calls == row->calls, row->why);
+    unit_row(m->said.tool_calls == row->calls, row->why);
 }
 
 
@@ -312,10 +312,10 @@ each(const row_t *row, int stream)
     len = strlen(row->in);
 
     for (cut = 0; cut <= len + 1; cut++) {
-        assert_int_equal(nxe_meter_init(&m, row->dialect, stream, 0,
+        assert_int_equal(nxe_meter_init(&m, row->dialect, stream,
                                         unit_mem), NXE_OK);
         feed_cut(&m, row->in, cut);
-        same(row, &m, stream ? m.contents : m.content);
+        same(row, &m, stream ? m.contents : m.said.content);
     }
 }
 
@@ -345,7 +345,7 @@ test_bodies(void **state)
         each(&bodies[i], 0);
     }
 
-    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_JSON, 0, 0, unit_mem),
+    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_JSON, 0, unit_mem),
                      NXE_DECLINED);
 }
 
@@ -374,7 +374,7 @@ static const struct {
     { "data: {\"choices\":[],\ndata: \"usage\":null}\n\n",
       "data: {\"choices\":[],\ndata: \"usage\":null}\n\n",
       "in lines it stays" },
-    { "data: {\"choices\":[],\ndata: \"usage\":{}}\n\ndata: b\n\n",
+    { "data: {\"choices\":[],\ndata: \"usage\":{\"a\":1}}\n\ndata: b\n\n",
       "data: b\n\n", "all of it goes, in lines too" },
     { ": a\n\nid: 1\n\n\n\ndata: {\"usage\":nul\n\ndata: c",
       ": a\n\nid: 1\n\n\n\ndata: {\"usage\":nul\n\ndata: c",
@@ -405,7 +405,7 @@ test_strip(void **state)
     for (i = 0; i < unit_n(strips); i++) {
         for (cut = 0; cut <= strlen(strips[i].in) + 1; cut++) {
             nxe_buf_init(&out, 4096);
-            assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1, 0,
+            assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1,
                                             unit_mem), NXE_OK);
             m.sse.max = 80;
             nxe_meter_strip(&m, emit, &out);
@@ -443,7 +443,7 @@ test_times(void **state)
 
     (void) state;
 
-    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1, 0,
+    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1,
                                     unit_mem), NXE_OK);
 
     for (i = 0; i < unit_n(events); i++) {
