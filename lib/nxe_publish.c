@@ -220,6 +220,10 @@ nxe_publish_state(nxe_publish_t *p, const nxe_doc_t *doc,
     (void) nxe_buf_add(&b, nxe_str(",\"baseline\":"));
     (void) nxe_buf_add_json(&b, doc->variants[doc->baseline].name);
 
+    if (doc->ofrep_members != 0) {
+        (void) nxe_buf_add(&b, nxe_str(",\"flag\":true"));
+    }
+
     if (nxe_state_live(state)) {
         nxe_publish_digest(p, serving, offset, digest);
         (void) nxe_buf_addf(&b, ",\"at\":[%zu,%zu],\"digest\":\"%s\"",

@@ -358,6 +358,7 @@ nxe_serving_entry(nxe_serving_t *s, nxe_str_t name, nxe_entry_t *entry,
     digest = 0;
     entry->bytes = nxe_str("");
     entry->baseline = nxe_str("");
+    entry->flag = 0;
     memset(entry->digest, 0, sizeof(entry->digest));
 
     if (!nxe_serving_json(entry->state, NXE_JSON_OBJECT)) {
@@ -369,6 +370,9 @@ nxe_serving_entry(nxe_serving_t *s, nxe_str_t name, nxe_entry_t *entry,
 
         if (nxe_str_eq(w.key, nxe_str("\"baseline\""))) {
             entry->baseline = nxe_serving_unquote(w.value);
+
+        } else if (nxe_str_eq(w.key, nxe_str("\"flag\""))) {
+            entry->flag = 1;
 
         } else if (nxe_str_eq(w.key, nxe_str("\"digest\""))
                    && nxe_unhex(nxe_serving_unquote(w.value), entry->digest,

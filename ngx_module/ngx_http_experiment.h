@@ -170,6 +170,7 @@ struct ngx_http_experiment_handle_s {
     unsigned                         error:1;
     unsigned                         routes:1;     /* some variant routes */
     unsigned                         whole:1;      /* has its layer to itself */
+    unsigned                         flag:1;       /* of remote evaluation */
 };
 
 
@@ -284,7 +285,8 @@ struct ngx_http_experiment_worker_s {
 typedef struct {
     ngx_http_experiment_handle_t    *handle;
     nxe_assignment_t                 a;
-    nxe_unit_t                       unit;
+    nxe_unit_t                       unit;         /* source NXE_NONE: named by
+                                                      who asks for a flag */
     const nxe_effective_t           *effective;
     u_char                           params[NXE_PARAMS];   /* nxe_code_t */
     u_char                          *headers;              /* nxe_code_t */
@@ -368,6 +370,15 @@ struct ngx_http_experiment_ctx_s {
 };
 
 
+/* A member of an evaluation's context that is named as a source is. */
+
+typedef struct {
+    nxe_source_t                     source;
+    nxe_str_t                        value;        /* as it stands there */
+    nxe_json_type_t                  type;
+} ngx_http_experiment_named_t;
+
+
 /* A text that grows in the request's pool. */
 
 typedef struct {
@@ -379,6 +390,29 @@ typedef struct {
 } ngx_http_experiment_line_t;
 
 #define NGX_HTTP_EXPERIMENT_CUT        256         /* bytes of a string */
+
+
+/* A remote evaluation: ctx->data of its handler. */
+
+#define NGX_HTTP_EXPERIMENT_FLAGS      200         /* of one answer */
+
+typedef struct {
+    nxe_str_t                        key;          /* of one flag, or no data */
+    nxe_str_t                        name;         /* of its experiment */
+    nxe_str_t                        step;         /* no data: none named */
+    nxe_str_t                        body;
+    nxe_str_t                        context;      /* the object in it */
+    nxe_str_t                        unit;
+    ngx_array_t                     *named;        /* NULL: not looked at */
+
+    ngx_uint_t                       layer;        /* of the bind: how far */
+    size_t                           place;
+    ngx_uint_t                       handle;
+
+    ngx_http_experiment_line_t       json;         /* the flags, so far */
+    ngx_http_experiment_line_t       keys;         /* for the log */
+    unsigned                         keyed:1;      /* who asks has a key */
+} ngx_http_experiment_ofrep_t;
 
 
 /* ngx_http_experiment_conf.c */
@@ -451,6 +485,8 @@ ngx_int_t ngx_http_experiment_layer_handle(ngx_http_experiment_ctx_t *ctx,
 ngx_int_t ngx_http_experiment_handle(
     ngx_http_experiment_snapshot_t *snapshot, nxe_str_t name,
     ngx_uint_t must, ngx_http_experiment_handle_t **handle);
+ngx_int_t ngx_http_experiment_pin(ngx_http_experiment_ctx_t *ctx,
+    ngx_http_experiment_handle_t *h);
 void ngx_http_experiment_hold(ngx_http_experiment_handle_t *h);
 void ngx_http_experiment_unhold(ngx_http_experiment_handle_t *h);
 ngx_int_t ngx_http_experiment_make_room(ngx_http_experiment_worker_t *w,
@@ -552,6 +588,16 @@ ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
 /* ngx_http_experiment_variables.c */
 
 ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
+
+/* ngx_http_experiment_ofrep.c */
+
+char *ngx_http_experiment_set_ofrep(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_experiment_flag.c */
+
+ngx_int_t ngx_http_experiment_flag(ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_flags(ngx_http_experiment_ctx_t *ctx);
 
 /* ngx_http_experiment_line.c */
 

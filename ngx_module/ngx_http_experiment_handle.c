@@ -24,8 +24,6 @@
 #define NGX_HTTP_EXPERIMENT_HEAD   160          /* of a log entry */
 
 
-static ngx_int_t ngx_http_experiment_pin(ngx_http_experiment_ctx_t *ctx,
-    ngx_http_experiment_handle_t *h);
 static ngx_http_experiment_handle_t *ngx_http_experiment_handle_create(
     ngx_http_experiment_snapshot_t *s, nxe_str_t name, uint32_t hash);
 static ngx_int_t ngx_http_experiment_handle_load(
@@ -70,7 +68,7 @@ ngx_http_experiment_layer_handle(ngx_http_experiment_ctx_t *ctx,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_experiment_pin(ngx_http_experiment_ctx_t *ctx,
     ngx_http_experiment_handle_t *h)
 {
@@ -331,6 +329,7 @@ ngx_http_experiment_handle_load(ngx_http_experiment_handle_t *h,
 
     h->baseline = entry->baseline;
     h->bytes = entry->bytes.data;
+    h->flag = entry->flag;
 
     rc = nxe_state_parse(entry->state, &h->mem, &state, &err);
 

@@ -44,9 +44,10 @@ ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
 
     h = e->handle;
 
-    /* the common one is kept, for each variant */
+    /* the common one is kept, for each variant; a flag may be no exposure */
 
-    head = e->a.reason == NXE_REASON_ASSIGNED ? &h->heads[e->a.variant] : NULL;
+    head = e->a.reason == NXE_REASON_ASSIGNED && e->a.exposed
+           ? &h->heads[e->a.variant] : NULL;
 
     if (head != NULL && head->len != 0) {
         ngx_http_experiment_raw(l, head->data, head->len);
@@ -220,7 +221,9 @@ ngx_http_experiment_log_unit(ngx_http_experiment_line_t *l,
     ngx_http_experiment_string(l, e->handle->doc->unit_type.data,
                                e->handle->doc->unit_type.len);
 
-    ngx_http_experiment_number(l, ",\"unit_source\":", e->unit.source);
+    if (e->unit.source != NXE_NONE) {
+        ngx_http_experiment_number(l, ",\"unit_source\":", e->unit.source);
+    }
 
     if (e->a.exposed) {
         ngx_http_experiment_lit(l, ",\"p\":");

@@ -124,6 +124,13 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       offsetof(ngx_http_experiment_loc_conf_t, strip),
       NULL },
 
+    { ngx_string("experiment_ofrep"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_set_ofrep,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 

@@ -132,6 +132,38 @@ my @rows = (
       'experiment_strip_headers on; experiment_strip_headers off;',
       qr/duplicate/ ],
 
+    [ 'experiment_ofrep', $both, 'experiment_ofrep key=app.keys;', undef ],
+    [ 'experiment_ofrep open', $both, 'experiment_ofrep open;', undef ],
+    [ 'experiment_ofrep of another word', $both, 'experiment_ofrep x;',
+      qr/invalid parameter "x", expected "key=FILE" or "open"/ ],
+    [ 'experiment_ofrep of no file', $both, 'experiment_ofrep key=;',
+      qr/expected "key=FILE"/ ],
+    [ 'experiment_ofrep of a file that is not there', $both,
+      'experiment_ofrep key=none.keys;', qr/none\.keys/ ],
+    [ 'experiment_ofrep of a file that others may write', $both,
+      'experiment_ofrep key=wide.keys;', qr/wide\.keys/ ],
+    [ 'experiment_ofrep of a file by a symlink', $both,
+      'experiment_ofrep key=link.keys;', qr/link\.keys/ ],
+    [ 'experiment_ofrep of a file without a key', $both,
+      'experiment_ofrep key=empty.keys;', qr/empty\.keys" has no key/ ],
+    [ 'experiment_ofrep of a file with a blank in a key', $both,
+      'experiment_ofrep key=blank.keys;', qr/blank\.keys", line 2: found a/ ],
+    [ 'experiment_ofrep of too many keys', $both,
+      'experiment_ofrep key=many.keys;', qr/line 65: more than 64 keys/ ],
+    [ 'experiment_ofrep twice', $both,
+      'experiment_ofrep open; experiment_ofrep open;', qr/already/ ],
+    [ 'experiment_ofrep before what would answer for it', $both,
+      'experiment_ofrep open; proxy_pass http://127.0.0.1:1;',
+      qr{"experiment_ofrep" in location "/", where another} ],
+    [ 'experiment_ofrep behind it', $both,
+      'proxy_pass http://127.0.0.1:1; experiment_ofrep open;', undef ],
+    [ 'experiment_ofrep without a registry', '', 'experiment_ofrep open;',
+      qr/"experiment_ofrep" needs "experiment_registry"/ ],
+    [ 'experiment_ofrep at http', "$both experiment_ofrep open;", '',
+      qr/not allowed here/ ],
+    [ 'experiment_ofrep in if', $both,
+      'if ($arg_a) { experiment_ofrep open; }', qr/not allowed here/ ],
+
     [ 'experiment_upstream', "$both $up", 'experiment_upstream a b;
       proxy_pass http://$experiment_upstream;', undef ],
     [ 'experiment_upstream of no upstream block', "$both $up",
@@ -156,6 +188,11 @@ my $key = $e->read_file('edge/keys');
 $e->file('bad.keys', "not a key\n", 0600);
 $e->file('open.keys', $key, 0666);
 symlink $e->registry . '/keys', $e->dir . '/link.keys';
+$e->file('app.keys', "# of the app\n\none-key-of-the-app\n", 0600);
+$e->file('wide.keys', "one-key-of-the-app\n", 0620);
+$e->file('empty.keys', "# none\n  \n", 0600);
+$e->file('blank.keys', "one-key-of-the-app\none key\n", 0600);
+$e->file('many.keys', join('', map { "key-of-the-app-$_\n" } 1 .. 65), 0600);
 
 for my $row (@rows) {
     my ($text, $http, $location, $want) = @$row;

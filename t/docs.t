@@ -182,6 +182,8 @@ sub manual {
 # Every fenced block of nginx, and README's diffs as they are with "+".
 
 sub configurations {
+    $e->file('ofrep.keys', "a-key-of-these-pages\n", 0600);
+
     for my $page ('README.md', grep { m{^docs/} } @pages) {
         my $md = text($page);
         my $n = 0;

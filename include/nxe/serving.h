@@ -13,7 +13,8 @@
  * Databases of N.mdb:
  *   meta    "format" -> "1", "txn" -> decimal, "head" -> 16 hex digits
  *   docs    NAME -> the document's serving form (nxe_doc_serving)
- *   states  NAME -> reduced state, with "baseline" and, for live ones,
+ *   states  NAME -> reduced state, with "baseline", "flag" where the document
+ *           has ofrep.members (live or not), and, for live ones,
  *           "at":[offset,len], the document's part of "bytes", and "digest",
  *           the SHA-256 of its serving form and that part
  *   layers  NAME -> [["EXPERIMENT","FROM","TO"],…] by FROM, live ones only
@@ -116,6 +117,7 @@ typedef struct {
     nxe_str_t           baseline;   /* name, JSON-quoted in the state */
     unsigned char       digest[NXE_SHA256_LEN];   /* of doc and bytes; zeros
                                        if it is off */
+    unsigned            flag:1;     /* remote evaluation may tell of it */
 } nxe_entry_t;
 
 /*

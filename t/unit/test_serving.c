@@ -29,7 +29,8 @@
     "{\"name\":\"b\",\"overrides\":{\"default\":{\"temperature\":0.30}}}]}"
 
 #define IDLE                                                                  \
-    "{\"baseline\":\"old\",\"name\":\"idle\",\"unit\":\"header:X\","          \
+    "{\"baseline\":\"old\",\"name\":\"idle\",\"ofrep\":{\"members\":"           \
+    "[\"model\"]},\"unit\":\"header:X\","                                      \
     "\"variants\":[{\"name\":\"new\"},{\"name\":\"old\"}]}"
 
 #define TRIAGE                                                                \
@@ -241,9 +242,12 @@ test_round(void **state)
     assert_int_equal(st.stage, NXE_STAGE_ROLLOUT);
     assert_true(nxe_str_eq(st.variant, nxe_str("small")));
 
-    /* one that is off has a name, a phase and a baseline alone */
+    assert_int_equal(e.flag, 0);
+
+    /* one that is off has a name, a phase, a baseline, and maybe a flag */
 
     assert_int_equal(nxe_serving_entry(s, nxe_str("idle"), &e, &err), NXE_OK);
+    assert_int_equal(e.flag, 1);
     assert_int_equal(e.doc.len, 0);
     assert_int_equal(e.bytes.len, 0);
     assert_true(nxe_str_eq(e.baseline, nxe_str("old")));
