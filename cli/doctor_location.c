@@ -21,6 +21,8 @@ typedef struct {
     const nginx_directive_t *set_body;
     const nginx_directive_t *pass_body;
     const nginx_directive_t *edits;
+    int                      answers;   /* by itself: sends nothing, and has
+                                           units of its own.  Not inherited */
 } level_t;
 
 /* The locations of one kind: the first of them, and how many there are. */
@@ -116,6 +118,9 @@ read_level(walk_t *w, const nginx_directive_t *t)
 
     } else if (strcmp(t->words[0], "experiment_body") == 0) {
         w->level.edits = t;
+
+    } else if (strcmp(t->words[0], "experiment_ofrep") == 0) {
+        w->level.answers = 1;
     }
 }
 
@@ -250,10 +255,13 @@ walk_block(walk_t *w, const nginx_directive_t *t)
     }
 
     outer = w->level;
+    w->level.answers = 0;
 
     in_block(w, t, NULL, read_level);
 
-    if (strcmp(t->words[0], "location") == 0 && bound(w)) {
+    if (strcmp(t->words[0], "location") == 0 && bound(w)
+        && !w->level.answers)
+    {
         check_trust(w, t);
         check_body(w, t);
     }

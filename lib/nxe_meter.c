@@ -10,6 +10,10 @@ typedef struct {
 } nxe_meter_field_t;
 
 
+static void nxe_meter_event(void *ctx, nxe_str_t type, nxe_str_t data);
+static void nxe_meter_content(nxe_meter_t *m);
+static void nxe_meter_keep(nxe_meter_t *m, nxe_str_t bytes);
+static void nxe_meter_body(nxe_meter_t *m, nxe_str_t body);
 static nxe_status_t nxe_meter_fields(nxe_meter_t *m,
     const nxe_meter_field_t *f, unsigned in, const nxe_mem_t *mem);
 static int nxe_meter_scan(nxe_meter_t *m, nxe_str_t text);
@@ -112,7 +116,11 @@ nxe_meter_init(nxe_meter_t *m, nxe_dialect_t dialect, int stream,
     memset(m, 0, sizeof(*m));
     m->dialect = dialect;
     m->flags = flags;
+    m->stream = stream != 0;
+    m->mem = mem;
     m->root.index = NXE_JSON_NO_INDEX;
+
+    nxe_sse_init(&m->sse, NXE_METER_MAX, nxe_meter_event, m, mem);
 
     return nxe_meter_fields(m, fields, stream ? 1 : 2, mem);
 }
@@ -141,18 +149,99 @@ nxe_meter_fields(nxe_meter_t *m, const nxe_meter_field_t *f, unsigned in,
 }
 
 
-int
-nxe_meter_event(nxe_meter_t *m, nxe_str_t data, uint64_t now)
+void
+nxe_meter_feed(nxe_meter_t *m, nxe_str_t bytes, uint64_t now)
 {
-    int  content;
+    m->now = now;
+
+    if (m->stream) {
+        nxe_sse_feed(&m->sse, bytes);
+
+    } else if (!m->large && bytes.len != 0) {
+        nxe_meter_keep(m, bytes);
+    }
+}
+
+
+void
+nxe_meter_end(nxe_meter_t *m)
+{
+    nxe_str_t  rest;
+
+    if (!m->stream) {
+        if (m->len != 0) {
+            nxe_meter_body(m, (nxe_str_t) { m->body, m->len });
+        }
+
+        return;
+    }
+
+    rest = nxe_sse_rest(&m->sse);
+
+    if (m->emit != NULL && rest.len != 0) {
+        m->emit(m->ctx, rest);
+    }
+}
+
+
+static void
+nxe_meter_keep(nxe_meter_t *m, nxe_str_t bytes)
+{
+    char    *body;
+    size_t   size;
+
+    if (bytes.len > NXE_METER_MAX - m->len) {
+        m->large = 1;
+        m->len = 0;
+        return;
+    }
+
+    if (bytes.len > m->size - m->len) {
+
+        for (size = m->size != 0 ? m->size : 4096;
+             size - m->len < bytes.len;
+             size *= 2)
+        {
+            /* void */
+        }
+
+        body = nxe_alloc(m->mem, size);
+        if (body == NULL) {
+            m->large = 1;
+            m->len = 0;
+            return;
+        }
+
+        if (m->len != 0) {
+            memcpy(body, m->body, m->len);
+        }
+
+        m->body = body;
+        m->size = size;
+    }
+
+    memcpy(m->body + m->len, bytes.data, bytes.len);
+    m->len += bytes.len;
+}
+
+
+/* An event of a stream: what is no JSON says nothing. */
+
+static void
+nxe_meter_event(void *ctx, nxe_str_t type, nxe_str_t data)
+{
+    int           content;
+    nxe_meter_t  *m = ctx;
+
+    (void) type;
 
     if (nxe_str_eq(data, nxe_str("[DONE]"))) {
         m->ended = m->dialect == NXE_DIALECT_OPENAI_CHAT;
-        return 0;
+        return;
     }
 
     if (!nxe_meter_scan(m, data)) {
-        return 0;
+        return;
     }
 
     switch (m->dialect) {
@@ -166,26 +255,33 @@ nxe_meter_event(nxe_meter_t *m, nxe_str_t data, uint64_t now)
         content = nxe_meter_anthropic_event(m);
     }
 
-    if (!content) {
-        return 0;
+    if (content) {
+        nxe_meter_content(m);
     }
 
-    m->content = 1;
-
-    if (m->contents++ == 0) {
-        m->first = now;
-
-    } else if (now - m->last > m->gap) {
-        m->gap = now - m->last;
+    if (m->emit != NULL) {
+        nxe_meter_plan(m, data);
     }
-
-    m->last = now;
-
-    return 1;
 }
 
 
-void
+static void
+nxe_meter_content(nxe_meter_t *m)
+{
+    m->content = 1;
+
+    if (m->contents++ == 0) {
+        m->first = m->now;
+
+    } else if (m->now - m->last > m->gap) {
+        m->gap = m->now - m->last;
+    }
+
+    m->last = m->now;
+}
+
+
+static void
 nxe_meter_body(nxe_meter_t *m, nxe_str_t body)
 {
     if (!nxe_meter_scan(m, body)) {
@@ -206,7 +302,10 @@ nxe_meter_body(nxe_meter_t *m, nxe_str_t body)
         nxe_meter_anthropic_body(m);
     }
 
-    m->ended = 1;
+    /* else it is no answer of this API */
+
+    m->understood = m->failed || m->at[NXE_METER_LIST]->type == NXE_JSON_ARRAY;
+    m->ended = m->understood;
 }
 
 

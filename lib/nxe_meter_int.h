@@ -61,6 +61,11 @@ void nxe_meter_reason(nxe_meter_t *m, nxe_str_t quoted);
 void nxe_meter_call(nxe_meter_t *m, nxe_str_t type);
 
 
+/* nxe_meter_strip.c: what the event that was told is to lose. */
+
+void nxe_meter_plan(nxe_meter_t *m, nxe_str_t data);
+
+
 /* nxe_meter_api.c: what was scanned last, by API; 1 if it has content. */
 
 int nxe_meter_chat(nxe_meter_t *m);

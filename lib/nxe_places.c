@@ -97,6 +97,28 @@ nxe_places_model(nxe_places_t *p, const nxe_mem_t *mem)
 
 
 nxe_status_t
+nxe_places_usage(nxe_places_t *p, const nxe_mem_t *mem)
+{
+    nxe_status_t  rc;
+
+    rc = nxe_json_target(&p->root, nxe_str("/stream"), mem,
+                         &p->at[NXE_AT_STREAM]);
+
+    if (rc == NXE_OK) {
+        rc = nxe_json_target(&p->root, nxe_str("/stream_options"), mem,
+                             &p->at[NXE_AT_STREAM_OPTIONS]);
+    }
+
+    if (rc == NXE_OK) {
+        rc = nxe_json_target(&p->root, nxe_str("/stream_options/include_usage"),
+                             mem, &p->at[NXE_AT_INCLUDE_USAGE]);
+    }
+
+    return rc;
+}
+
+
+nxe_status_t
 nxe_places_pointer(nxe_places_t *p, nxe_str_t pointer, const nxe_mem_t *mem,
     nxe_json_node_t **node)
 {

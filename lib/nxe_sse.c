@@ -7,7 +7,10 @@ static const char *nxe_sse_end(nxe_sse_t *s, const char *p, const char *end);
 static const char *nxe_sse_eol(const char *p, const char *end);
 static void nxe_sse_keep(nxe_sse_t *s, const char *p, size_t len);
 static int nxe_sse_room(nxe_sse_t *s, size_t len);
+static void nxe_sse_lose(nxe_sse_t *s);
+static void nxe_sse_raw(nxe_sse_t *s, const char *p, size_t len);
 static void nxe_sse_tell(nxe_sse_t *s, nxe_str_t event);
+static char *nxe_sse_joined(nxe_sse_t *s, size_t len);
 static unsigned nxe_sse_parse(nxe_str_t event, char *joined, char *type,
     nxe_str_t *name, nxe_str_t *data);
 static int nxe_sse_line(nxe_str_t *event, nxe_str_t *field,
@@ -47,12 +50,14 @@ nxe_sse_feed(nxe_sse_t *s, nxe_str_t bytes)
 
         if (s->len == 0 && !s->lost && (size_t) (p - start) <= s->max) {
             nxe_sse_tell(s, (nxe_str_t) { start, (size_t) (p - start) });
+            nxe_sse_raw(s, start, (size_t) (p - start));
 
         } else {
             nxe_sse_keep(s, start, (size_t) (p - start));
 
             if (!s->lost) {
                 nxe_sse_tell(s, (nxe_str_t) { s->kept, s->len });
+                nxe_sse_raw(s, s->kept, s->len);
             }
         }
 
@@ -121,8 +126,12 @@ nxe_sse_eol(const char *p, const char *end)
 static void
 nxe_sse_keep(nxe_sse_t *s, const char *p, size_t len)
 {
-    if (s->lost || !nxe_sse_room(s, len)) {
-        s->lost = 1;
+    if (!s->lost && !nxe_sse_room(s, len)) {
+        nxe_sse_lose(s);
+    }
+
+    if (s->lost) {
+        nxe_sse_raw(s, p, len);
         return;
     }
 
@@ -167,9 +176,43 @@ nxe_sse_room(nxe_sse_t *s, size_t len)
 }
 
 
+/* It will not be told, but it is passed on. */
+
+static void
+nxe_sse_lose(nxe_sse_t *s)
+{
+    s->lost = 1;
+    nxe_sse_raw(s, s->kept, s->len);
+    s->len = 0;
+}
+
+
+static void
+nxe_sse_raw(nxe_sse_t *s, const char *p, size_t len)
+{
+    if (s->raw != NULL && len != 0) {
+        s->raw(s->ctx, (nxe_str_t) { p, len });
+    }
+}
+
+
+nxe_str_t
+nxe_sse_rest(nxe_sse_t *s)
+{
+    nxe_str_t  rest;
+
+    rest.data = s->kept;
+    rest.len = s->len;
+    s->len = 0;
+
+    return rest;
+}
+
+
 static void
 nxe_sse_tell(nxe_sse_t *s, nxe_str_t event)
 {
+    char      *joined;
     char       type[NXE_SSE_TYPE];
     unsigned   lines;
     nxe_str_t  name, data;
@@ -186,19 +229,14 @@ nxe_sse_tell(nxe_sse_t *s, nxe_str_t event)
     lines = nxe_sse_parse(event, NULL, type, &name, &data);
 
     if (lines > 1) {
+        joined = nxe_sse_joined(s, event.len);
 
-        /* joined where they are kept */
-
-        if (s->len == 0) {
-            nxe_sse_keep(s, event.data, event.len);
-        }
-
-        if (s->lost) {
+        if (joined == NULL) {
+            s->lost_events++;
             return;
         }
 
-        event.data = s->kept + (s->len - event.len);
-        (void) nxe_sse_parse(event, s->kept, type, &name, &data);
+        (void) nxe_sse_parse(event, joined, type, &name, &data);
     }
 
     if (lines != 0) {
@@ -207,10 +245,22 @@ nxe_sse_tell(nxe_sse_t *s, nxe_str_t event)
 }
 
 
-/*
- * The number of lines of data.  They are joined at joined, which may be where
- * they are: what has been read is not needed again.
- */
+static char *
+nxe_sse_joined(nxe_sse_t *s, size_t len)
+{
+    size_t  size;
+
+    if (len > s->joined_size) {
+        size = 2 * len;
+        s->joined = nxe_alloc(s->mem, size);
+        s->joined_size = s->joined != NULL ? size : 0;
+    }
+
+    return s->joined;
+}
+
+
+/* The number of lines of data.  They are joined at joined, if it is there. */
 
 static unsigned
 nxe_sse_parse(nxe_str_t event, char *joined, char *type, nxe_str_t *name,
@@ -242,7 +292,7 @@ nxe_sse_parse(nxe_str_t event, char *joined, char *type, nxe_str_t *name,
                     *p++ = '\n';
                 }
 
-                memmove(p, value.data, value.len);
+                memcpy(p, value.data, value.len);
                 p += value.len;
             }
 

@@ -16,6 +16,7 @@
 #include <nxe/doc.h>
 #include <nxe/feedback.h>
 #include <nxe/keys.h>
+#include <nxe/meter.h>
 #include <nxe/serving.h>
 #include <nxe/splice.h>
 #include <nxe/target.h>
@@ -33,6 +34,10 @@ NXE_BEGIN_DECLS
 #define NGX_HTTP_EXPERIMENT_NAMES      3
 
 #define NGX_HTTP_EXPERIMENT_AUTO       NXE_DIALECTS
+
+#define NGX_HTTP_EXPERIMENT_METER_OFF      0
+#define NGX_HTTP_EXPERIMENT_METER_PASSIVE  1
+#define NGX_HTTP_EXPERIMENT_METER_ON       2
 
 
 typedef struct ngx_http_experiment_ctx_s       ngx_http_experiment_ctx_t;
@@ -97,6 +102,9 @@ typedef struct {
     size_t                           body_max_size;
     nxe_trusted_t                   *trusted;
     ngx_flag_t                       strip;
+    ngx_uint_t                       meter;
+    ngx_flag_t                       unbuffered;
+    ngx_msec_t                       warm_after;
     ngx_uint_t                       no_upstream_logged;
 
     /* of the location alone: nothing in it inherits a content handler */
@@ -255,6 +263,14 @@ struct ngx_http_experiment_snapshot_s {
 };
 
 
+/* When a connection to an upstream was last used. */
+
+typedef struct {
+    ngx_atomic_uint_t                number;       /* nginx's, of it */
+    ngx_msec_t                       msec;
+} ngx_http_experiment_used_t;
+
+
 struct ngx_http_experiment_worker_s {
     ngx_http_experiment_main_conf_t *emcf;
     ngx_pool_t                      *pool;
@@ -279,6 +295,7 @@ struct ngx_http_experiment_worker_s {
     ngx_http_experiment_targets_t  **targets;      /* of parameters alone, by
                                                       dialect and mask */
     nxe_scratch_t                   *scratch;      /* of every match */
+    ngx_http_experiment_used_t      *used;         /* by slot of connection */
     ngx_uint_t                       swap;
     ngx_uint_t                       polls;        /* since a failure */
 
@@ -341,8 +358,40 @@ typedef ngx_int_t (*ngx_http_experiment_run_pt)(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 
 
+/* What is measured of an upstream's answer; times since the request began. */
+
+typedef struct {
+    nxe_meter_t                      meter;
+    uint64_t                         first_byte;   /* nanoseconds */
+    uint64_t                         now;          /* of this call, or 0 */
+    const char                      *unmetered;    /* why, or NULL */
+    const char                      *failed;       /* a stream: how, or NULL */
+    ngx_http_experiment_used_t      *used;
+    ngx_atomic_uint_t                number;
+
+    /* a stream that loses the usage which the edge asked for */
+    ngx_pool_t                      *pool;
+    ngx_chain_t                     *in;           /* not sent yet */
+    ngx_chain_t                     *out;          /* of this call */
+    ngx_chain_t                     *tail;
+    ngx_chain_t                     *busy;
+    ngx_chain_t                     *free;
+
+    unsigned                         metered:1;
+    unsigned                         stream:1;
+    unsigned                         timed:1;      /* it leaves as it comes */
+    unsigned                         strips:1;
+    unsigned                         no_memory:1;
+    unsigned                         connected:1;  /* cold is known */
+    unsigned                         cold:1;
+    unsigned                         aborted:1;    /* the client left */
+    unsigned                         done:1;
+} ngx_http_experiment_answer_t;
+
+
 struct ngx_http_experiment_ctx_s {
     ngx_http_request_t              *request;      /* the main one */
+    ngx_http_experiment_worker_t    *worker;       /* from the handler on */
     nxe_mem_t                        mem;
     ngx_http_experiment_snapshot_t  *snapshot;
     ngx_http_experiment_loc_conf_t  *elcf;         /* entries are for */
@@ -365,6 +414,9 @@ struct ngx_http_experiment_ctx_s {
     ngx_http_experiment_targets_t   *targets;
     nxe_text_t                       text;
     nxe_str_t                        model;        /* that goes upstream */
+
+    ngx_http_experiment_answer_t    *answer;       /* NULL: not measured */
+    nxe_code_t                       usage;        /* of include_usage */
 
     ngx_event_t                      wait;         /* for the next turn */
     ngx_http_experiment_body_e       body;
@@ -420,7 +472,7 @@ typedef struct {
 #define NGX_HTTP_EXPERIMENT_FLAGS      200         /* of one answer */
 
 typedef struct {
-    nxe_str_t                        key;          /* of one flag, or no data */
+    nxe_str_t                        key;          /* of one flag, or none */
     nxe_str_t                        name;         /* of its experiment */
     nxe_str_t                        step;         /* no data: none named */
     nxe_str_t                        body;
@@ -515,6 +567,7 @@ ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
     const char *name, ngx_str_t value);
 ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_experiment_line_t *json);
+ngx_uint_t ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag);
 
 /* ngx_http_experiment_registry.c */
 
@@ -647,6 +700,32 @@ ngx_int_t ngx_http_experiment_request_headers(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_filter_init(ngx_conf_t *cf);
 
+/* ngx_http_experiment_meter.c */
+
+ngx_uint_t ngx_http_experiment_asks_usage(ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_meter_request(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+void ngx_http_experiment_meter_header(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_meter_filter(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next);
+void ngx_http_experiment_meter_buf(ngx_http_experiment_ctx_t *ctx,
+    ngx_buf_t *b);
+ngx_uint_t ngx_http_experiment_aborted(ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_tpot(ngx_http_experiment_answer_t *a,
+    uint64_t *ns);
+void ngx_http_experiment_meter_done(ngx_http_experiment_ctx_t *ctx);
+uint64_t ngx_http_experiment_now(ngx_http_experiment_ctx_t *ctx);
+
+/* ngx_http_experiment_usage.c */
+
+void ngx_http_experiment_usage_header(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_usage_filter(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next);
+
 /* ngx_http_experiment_strip.c */
 
 ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
@@ -659,6 +738,13 @@ ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
 
 char *ngx_http_experiment_set_ofrep(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* ngx_http_experiment_context.c */
+
+ngx_int_t ngx_http_experiment_context(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, const char **code, const char **details);
+nxe_status_t ngx_http_experiment_context_attr(void *data,
+    const nxe_source_t *source, nxe_str_t *value);
 
 /* ngx_http_experiment_flag.c */
 
@@ -720,6 +806,11 @@ ngx_int_t ngx_http_experiment_json(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
 ngx_uint_t ngx_http_experiment_routed(ngx_http_request_t *r,
     nxe_str_t upstream);
+
+/* ngx_http_experiment_log_answer.c */
+
+void ngx_http_experiment_log_answer(ngx_http_experiment_line_t *l,
+    ngx_http_experiment_ctx_t *ctx);
 
 /* ngx_http_experiment_log_entry.c */
 

@@ -138,6 +138,8 @@ ngx_http_experiment_begin(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    ctx->worker = w;
+
     w->patient = 1;
     rc = ngx_http_experiment_assign(r, ctx, 1);
 
@@ -250,7 +252,9 @@ ngx_http_experiment_finish(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_experiment_request_headers(r, ctx) != NGX_OK) {
+    if (ngx_http_experiment_request_headers(r, ctx) != NGX_OK
+        || ngx_http_experiment_meter_request(r, ctx) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -265,7 +269,7 @@ ngx_http_experiment_wants_body(ngx_http_experiment_ctx_t *ctx,
     ngx_uint_t                    i;
     ngx_http_experiment_entry_t  *e;
 
-    if (model) {
+    if (model || ngx_http_experiment_asks_usage(ctx)) {
         return 1;
     }
 

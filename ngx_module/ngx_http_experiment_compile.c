@@ -95,7 +95,7 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
                       err.text);
 
     } else {
-        c->targets = nxe_calloc(&mem, (c->doc->nsteps + 1) * NXE_DIALECTS * 2
+        c->targets = nxe_calloc(&mem, (c->doc->nsteps + 1) * NXE_DIALECTS * 4
                                      * sizeof(ngx_http_experiment_targets_t *));
         c->applied = nxe_calloc(&mem, c->doc->nvariants * c->doc->nsteps
                                       * sizeof(ngx_str_t));

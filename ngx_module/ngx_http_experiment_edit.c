@@ -69,6 +69,14 @@ ngx_http_experiment_edit(ngx_http_request_t *r,
         }
     }
 
+    if (ngx_http_experiment_asks_usage(ctx)
+        && nxe_places_plan_usage(&ctx->targets->places, &ctx->text, &ctx->mem,
+                                 &ctx->usage)
+           != NXE_OK)
+    {
+        return NGX_ERROR;
+    }
+
     rc = nxe_places_edits(&ctx->targets->places, &ctx->text, &ctx->mem,
                           &edits, &n);
 

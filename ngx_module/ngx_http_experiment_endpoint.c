@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_experiment_add_secret(ngx_conf_t *cf,
     ngx_http_experiment_secrets_t *secrets);
 static void ngx_http_experiment_read_handler(ngx_http_request_t *r);
 static void ngx_http_experiment_turn_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_experiment_tag_in(ngx_str_t *list,
+    ngx_str_t *tag);
 
 
 /*
@@ -440,4 +442,81 @@ ngx_http_experiment_answer(ngx_http_request_t *r, ngx_uint_t status,
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+/*
+ * 1 if If-None-Match has the tag, which stands in quotes: nginx's own
+ * comparison is for what may be cached.
+ */
+
+ngx_uint_t
+ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == sizeof("if-none-match") - 1
+                && ngx_memcmp(h[i].lowcase_key, "if-none-match",
+                              sizeof("if-none-match") - 1)
+                   == 0
+                && ngx_http_experiment_tag_in(&h[i].value, tag))
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * 1 if a list of tags has ours, weak or not, with quotes or without, as some
+ * clients send it.  "*" is no tag: it would match what nobody has.
+ */
+
+static ngx_uint_t
+ngx_http_experiment_tag_in(ngx_str_t *list, ngx_str_t *tag)
+{
+    u_char  *p, *last, *end, *next;
+
+    last = list->data + list->len;
+
+    for (p = list->data; p < last; p = next) {
+
+        end = ngx_strlchr(p, last, ',');
+        next = end != NULL ? end + 1 : last;
+        end = end != NULL ? end : last;
+
+        while (p < end && (*p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        while (p < end && (end[-1] == ' ' || end[-1] == '\t')) {
+            end--;
+        }
+
+        if (end - p > 2 && ngx_strncmp(p, "W/", 2) == 0) {
+            p += 2;
+        }
+
+        if (end - p > 1 && *p == '"' && end[-1] == '"') {
+            p++;
+            end--;
+        }
+
+        if ((size_t) (end - p) == tag->len - 2
+            && ngx_memcmp(p, tag->data + 1, tag->len - 2) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }

@@ -29,12 +29,6 @@ static void ngx_http_experiment_flag_value(ngx_http_experiment_line_t *l,
     ngx_http_experiment_entry_t *e, const nxe_effective_t *effective);
 static void ngx_http_experiment_flag_key(ngx_http_experiment_line_t *l,
     ngx_http_experiment_handle_t *h, nxe_str_t step, ngx_uint_t named);
-static nxe_status_t ngx_http_experiment_flag_attr(void *data,
-    const nxe_source_t *source, nxe_str_t *value);
-static nxe_status_t ngx_http_experiment_flag_pointer(
-    ngx_http_experiment_ctx_t *ctx, nxe_str_t pointer, nxe_str_t *value);
-static nxe_status_t ngx_http_experiment_flag_names(
-    ngx_http_experiment_ctx_t *ctx);
 
 
 /*
@@ -360,7 +354,7 @@ ngx_http_experiment_flag_assign(ngx_http_experiment_ctx_t *ctx,
     doc = e->handle->doc;
 
     ngx_memzero(&req, sizeof(nxe_request_t));
-    req.attr = ngx_http_experiment_flag_attr;
+    req.attr = ngx_http_experiment_context_attr;
     req.ctx = ctx;
     req.scratch = ctx->snapshot->worker->scratch;
     req.step = step;
@@ -526,151 +520,4 @@ ngx_http_experiment_flag_key(ngx_http_experiment_line_t *l,
     }
 
     ngx_http_experiment_lit(l, "\"");
-}
-
-
-/*
- * What a context says for a source: json: points into it, and of any other
- * source it has the value in a member of that name, "header:X-Tenant".
- * Nothing is there that is there twice.
- */
-
-static nxe_status_t
-ngx_http_experiment_flag_attr(void *data, const nxe_source_t *source,
-    nxe_str_t *value)
-{
-    nxe_text_t                    text;
-    ngx_uint_t                    i;
-    nxe_json_node_t               node;
-    ngx_http_experiment_ctx_t    *ctx;
-    ngx_http_experiment_named_t  *named, *found;
-    ngx_http_experiment_ofrep_t  *o;
-
-    ctx = data;
-    o = ctx->data;
-
-    if (source->type == NXE_SOURCE_JSON) {
-        return ngx_http_experiment_flag_pointer(ctx, source->name, value);
-    }
-
-    if (o->named == NULL
-        && ngx_http_experiment_flag_names(ctx) != NXE_OK)
-    {
-        return NXE_NOMEM;
-    }
-
-    named = o->named->elts;
-    found = NULL;
-
-    for (i = 0; i < o->named->nelts; i++) {
-
-        if (named[i].source.type != source->type
-            || !nxe_str_eq(named[i].source.name, source->name))
-        {
-            continue;
-        }
-
-        if (found != NULL) {
-            return NXE_DECLINED;
-        }
-
-        found = &named[i];
-    }
-
-    if (found == NULL) {
-        return NXE_DECLINED;
-    }
-
-    text.segs = &found->value;
-    text.n = 1;
-
-    ngx_memzero(&node, sizeof(nxe_json_node_t));
-    node.type = found->type;
-    node.value.end = found->value.len;
-
-    return nxe_places_value(&text, &node, &ctx->mem, value);
-}
-
-
-static nxe_status_t
-ngx_http_experiment_flag_pointer(ngx_http_experiment_ctx_t *ctx,
-    nxe_str_t pointer, nxe_str_t *value)
-{
-    nxe_text_t                        text;
-    nxe_status_t                      rc;
-    nxe_json_node_t                   root, *node;
-    nxe_json_result_t                 result;
-    ngx_http_experiment_ofrep_t      *o;
-    ngx_http_experiment_main_conf_t  *emcf;
-
-    o = ctx->data;
-    emcf = ctx->snapshot->worker->emcf;
-
-    ngx_memzero(&root, sizeof(nxe_json_node_t));
-    root.index = NXE_JSON_NO_INDEX;
-
-    rc = nxe_json_target(&root, pointer, &ctx->mem, &node);
-
-    if (rc != NXE_OK) {
-        return rc == NXE_NOMEM ? NXE_NOMEM : NXE_DECLINED;
-    }
-
-    text.segs = &o->context;
-    text.n = 1;
-
-    if (nxe_json_scan(&text, &root, emcf->cpu, &result) != NXE_JSON_OK) {
-        return NXE_DECLINED;
-    }
-
-    return nxe_places_value(&text, node, &ctx->mem, value);
-}
-
-
-/* The members that are named as sources are, found once for all flags. */
-
-static nxe_status_t
-ngx_http_experiment_flag_names(ngx_http_experiment_ctx_t *ctx)
-{
-    nxe_str_t                     key;
-    nxe_source_t                  source;
-    nxe_status_t                  rc;
-    nxe_json_walk_t               w;
-    ngx_http_experiment_named_t  *named;
-    ngx_http_experiment_ofrep_t  *o;
-
-    o = ctx->data;
-
-    o->named = ngx_array_create(ctx->request->pool, 4,
-                                sizeof(ngx_http_experiment_named_t));
-    if (o->named == NULL) {
-        return NXE_NOMEM;
-    }
-
-    for (nxe_json_walk(&w, o->context); nxe_json_walk_next(&w); ) {
-
-        rc = nxe_json_unescape(w.key, NXE_UNIT_MAX, &ctx->mem, &key);
-
-        if (rc == NXE_OK) {
-            rc = nxe_source_parse(key, &ctx->mem, &source);
-        }
-
-        if (rc == NXE_NOMEM) {
-            return NXE_NOMEM;
-        }
-
-        if (rc != NXE_OK) {
-            continue;
-        }
-
-        named = ngx_array_push(o->named);
-        if (named == NULL) {
-            return NXE_NOMEM;
-        }
-
-        named->source = source;
-        named->value = w.value;
-        named->type = w.type;
-    }
-
-    return NXE_OK;
 }

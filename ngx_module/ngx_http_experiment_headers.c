@@ -301,6 +301,8 @@ ngx_http_experiment_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
+    ngx_http_experiment_meter_header(r, ctx);
+
     for (i = 0; i < ctx->nentries; i++) {
         e = &ctx->entries[i];
 
@@ -479,7 +481,10 @@ ngx_http_experiment_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         }
     }
 
-    rc = ngx_http_next_body_filter(r, in);
+    rc = ctx->answer != NULL && ctx->answer->metered
+         ? ngx_http_experiment_meter_filter(r, ctx, in,
+                                            ngx_http_next_body_filter)
+         : ngx_http_next_body_filter(r, in);
 
     if (rc == NGX_OK && ctx->last && r->out == NULL
         && !(r->connection->buffered & NGX_LOWLEVEL_BUFFERED))

@@ -89,6 +89,8 @@ ngx_http_experiment_json(ngx_http_request_t *r,
         ngx_http_experiment_string(&l, ctx->model.data, ctx->model.len);
     }
 
+    ngx_http_experiment_log_answer(&l, ctx);
+
     ngx_http_experiment_lit(&l, "}");
 
     if (l.failed) {

@@ -38,6 +38,14 @@ static ngx_conf_enum_t  ngx_http_experiment_body_error_values[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_experiment_meter_values[] = {
+    { ngx_string("off"), NGX_HTTP_EXPERIMENT_METER_OFF },
+    { ngx_string("passive"), NGX_HTTP_EXPERIMENT_METER_PASSIVE },
+    { ngx_string("on"), NGX_HTTP_EXPERIMENT_METER_ON },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_experiment_commands[] = {
 
     { ngx_string("experiment_registry"),
@@ -136,6 +144,27 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       ngx_http_experiment_set_feedback,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("experiment_meter"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, meter),
+      ngx_http_experiment_meter_values },
+
+    { ngx_string("experiment_stream_unbuffered"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, unbuffered),
+      NULL },
+
+    { ngx_string("experiment_warm_after"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, warm_after),
       NULL },
 
       ngx_null_command
@@ -426,6 +455,9 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
     elcf->body_max_size = NGX_CONF_UNSET_SIZE;
     elcf->trusted = NGX_CONF_UNSET_PTR;
     elcf->strip = NGX_CONF_UNSET;
+    elcf->meter = NGX_CONF_UNSET_UINT;
+    elcf->unbuffered = NGX_CONF_UNSET;
+    elcf->warm_after = NGX_CONF_UNSET_MSEC;
 
     return elcf;
 }
@@ -478,6 +510,10 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               8 * 1024 * 1024);
     ngx_conf_merge_ptr_value(conf->trusted, prev->trusted, NULL);
     ngx_conf_merge_value(conf->strip, prev->strip, 1);
+    ngx_conf_merge_uint_value(conf->meter, prev->meter,
+                              NGX_HTTP_EXPERIMENT_METER_ON);
+    ngx_conf_merge_value(conf->unbuffered, prev->unbuffered, 1);
+    ngx_conf_merge_msec_value(conf->warm_after, prev->warm_after, 60000);
 
     emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
 

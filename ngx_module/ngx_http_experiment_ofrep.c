@@ -26,11 +26,6 @@ static ngx_int_t ngx_http_experiment_ofrep_refuse(ngx_http_request_t *r,
     const char *details);
 static ngx_int_t ngx_http_experiment_ofrep_read(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, nxe_str_t body);
-static ngx_int_t ngx_http_experiment_ofrep_parse(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx);
-static ngx_int_t ngx_http_experiment_ofrep_unit(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, const nxe_text_t *text,
-    nxe_json_node_t *node);
 static ngx_int_t ngx_http_experiment_ofrep_start(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 static ngx_int_t ngx_http_experiment_ofrep_run(ngx_http_request_t *r,
@@ -39,10 +34,6 @@ static ngx_int_t ngx_http_experiment_ofrep_bulk(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 static ngx_int_t ngx_http_experiment_ofrep_tag(ngx_http_request_t *r,
     ngx_http_experiment_ofrep_t *o, ngx_http_experiment_line_t *answer,
-    ngx_str_t *tag);
-static ngx_uint_t ngx_http_experiment_ofrep_matches(ngx_http_request_t *r,
-    ngx_str_t *tag);
-static ngx_uint_t ngx_http_experiment_ofrep_lists(ngx_str_t *list,
     ngx_str_t *tag);
 static ngx_int_t ngx_http_experiment_ofrep_error(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, const char *code,
@@ -264,7 +255,7 @@ static ngx_int_t
 ngx_http_experiment_ofrep_read(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, nxe_str_t body)
 {
-    ngx_int_t                     rc;
+    const char                   *code, *details;
     ngx_http_experiment_ofrep_t  *o;
 
     if (status == NGX_HTTP_UNSUPPORTED_MEDIA_TYPE) {
@@ -281,105 +272,18 @@ ngx_http_experiment_ofrep_read(ngx_http_request_t *r,
     o = ctx->data;
     o->body = body;
 
-    rc = ngx_http_experiment_ofrep_parse(r, ctx);
+    switch (ngx_http_experiment_context(r, ctx, &code, &details)) {
 
-    return rc != NGX_DECLINED ? rc : ngx_http_experiment_ofrep_start(r, ctx);
-}
+    case NGX_OK:
+        return ngx_http_experiment_ofrep_start(r, ctx);
 
+    case NGX_DECLINED:
+        return ngx_http_experiment_ofrep_error(r, ctx, NGX_HTTP_BAD_REQUEST,
+                                               code, details);
 
-/* NGX_DECLINED: nothing is wrong with the body; else it has been answered. */
-
-static ngx_int_t
-ngx_http_experiment_ofrep_parse(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx)
-{
-    nxe_text_t                        text;
-    nxe_json_node_t                   root, *context, *unit;
-    nxe_json_cause_t                  cause;
-    nxe_json_result_t                 result;
-    ngx_http_experiment_ofrep_t      *o;
-    ngx_http_experiment_main_conf_t  *emcf;
-
-    o = ctx->data;
-    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
-
-    ngx_memzero(&root, sizeof(nxe_json_node_t));
-    root.index = NXE_JSON_NO_INDEX;
-
-    if (nxe_json_target(&root, nxe_str("/context"), &ctx->mem, &context)
-            != NXE_OK
-        || nxe_json_target(&root, nxe_str("/context/targetingKey"),
-                           &ctx->mem, &unit)
-           != NXE_OK)
-    {
+    default:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    text.segs = &o->body;
-    text.n = 1;
-
-    cause = nxe_json_scan(&text, &root, NXE_JSON_ROOT_OBJECT|emcf->cpu,
-                          &result);
-
-    if (cause != NXE_JSON_OK) {
-        return ngx_http_experiment_ofrep_error(r, ctx, NGX_HTTP_BAD_REQUEST,
-                                               "PARSE_ERROR",
-                     cause == NXE_JSON_UTF8
-                     ? "the body is not valid UTF-8 without a byte order mark"
-                     : cause == NXE_JSON_DEEP
-                     ? "the body is nested deeper than 512 levels"
-                     : "the body is no JSON object");
-    }
-
-    if (context->twice || context->type != NXE_JSON_OBJECT) {
-        return ngx_http_experiment_ofrep_error(r, ctx, NGX_HTTP_BAD_REQUEST,
-                                               "INVALID_CONTEXT",
-                     "expected one \"context\", an object with "
-                     "\"targetingKey\"");
-    }
-
-    o->context.data = o->body.data + context->value.start;
-    o->context.len = context->value.end - context->value.start;
-
-    return ngx_http_experiment_ofrep_unit(r, ctx, &text, unit);
-}
-
-
-static ngx_int_t
-ngx_http_experiment_ofrep_unit(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, const nxe_text_t *text,
-    nxe_json_node_t *node)
-{
-    nxe_status_t                  rc;
-    ngx_http_experiment_ofrep_t  *o;
-
-    o = ctx->data;
-
-    if (!node->twice
-        && (node->type == NXE_JSON_NONE || node->type == NXE_JSON_NULL
-            || (node->type == NXE_JSON_STRING
-                && node->value.end - node->value.start == 2)))
-    {
-        return ngx_http_experiment_ofrep_error(r, ctx, NGX_HTTP_BAD_REQUEST,
-                                               "TARGETING_KEY_MISSING",
-                     "expected \"targetingKey\" in \"context\", the unit");
-    }
-
-    rc = node->type == NXE_JSON_STRING
-         ? nxe_places_value(text, node, &ctx->mem, &o->unit) : NXE_DECLINED;
-
-    if (rc == NXE_OK) {
-        return NGX_DECLINED;
-    }
-
-    if (rc == NXE_NOMEM) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_experiment_ofrep_error(r, ctx, NGX_HTTP_BAD_REQUEST,
-                                           "INVALID_CONTEXT",
-                     "expected one \"targetingKey\", a string of 1 to 256 "
-                     "bytes");
 }
 
 
@@ -387,8 +291,11 @@ static ngx_int_t
 ngx_http_experiment_ofrep_start(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
+    ngx_uint_t                        n;
+    ngx_http_experiment_ofrep_t      *o;
     ngx_http_experiment_main_conf_t  *emcf;
 
+    o = ctx->data;
     emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
 
     if (ctx->start.tv_sec == 0) {
@@ -412,12 +319,11 @@ ngx_http_experiment_ofrep_start(ngx_http_request_t *r,
 
     /* an early variable may have had others, of another location */
 
+    n = o->key.data != NULL ? 1 : NGX_HTTP_EXPERIMENT_FLAGS;
+
     ctx->nentries = 0;
     ctx->entries = ngx_palloc(r->pool,
-                              (((ngx_http_experiment_ofrep_t *) ctx->data)
-                               ->key.data != NULL
-                               ? 1 : NGX_HTTP_EXPERIMENT_FLAGS)
-                              * sizeof(ngx_http_experiment_entry_t));
+                              n * sizeof(ngx_http_experiment_entry_t));
     if (ctx->entries == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -507,7 +413,7 @@ ngx_http_experiment_ofrep_bulk(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_experiment_ofrep_matches(r, &tag)) {
+    if (ngx_http_experiment_tagged(r, &tag)) {
         return ngx_http_experiment_answer(r, NGX_HTTP_NOT_MODIFIED, NULL);
     }
 
@@ -547,78 +453,6 @@ ngx_http_experiment_ofrep_tag(ngx_http_request_t *r,
     tag->data[NGX_HTTP_EXPERIMENT_TAG - 1] = '"';
 
     return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_experiment_ofrep_matches(ngx_http_request_t *r, ngx_str_t *tag)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == sizeof("if-none-match") - 1
-                && ngx_memcmp(h[i].lowcase_key, "if-none-match",
-                              sizeof("if-none-match") - 1)
-                   == 0
-                && ngx_http_experiment_ofrep_lists(&h[i].value, tag))
-            {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
-}
-
-
-/*
- * 1 if a list of tags has ours, weak or not, with quotes or without, as some
- * clients send it.  "*" is no tag: it would match what nobody has.
- */
-
-static ngx_uint_t
-ngx_http_experiment_ofrep_lists(ngx_str_t *list, ngx_str_t *tag)
-{
-    u_char  *p, *last, *end, *next;
-
-    last = list->data + list->len;
-
-    for (p = list->data; p < last; p = next) {
-
-        end = ngx_strlchr(p, last, ',');
-        next = end != NULL ? end + 1 : last;
-        end = end != NULL ? end : last;
-
-        while (p < end && (*p == ' ' || *p == '\t')) {
-            p++;
-        }
-
-        while (p < end && (end[-1] == ' ' || end[-1] == '\t')) {
-            end--;
-        }
-
-        if (end - p > 2 && ngx_strncmp(p, "W/", 2) == 0) {
-            p += 2;
-        }
-
-        if (end - p > 1 && *p == '"' && end[-1] == '"') {
-            p++;
-            end--;
-        }
-
-        if ((size_t) (end - p) == tag->len - 2
-            && ngx_memcmp(p, tag->data + 1, tag->len - 2) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

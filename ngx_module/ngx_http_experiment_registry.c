@@ -84,10 +84,13 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
     mem.ctx = cycle->pool;
 
     w->scratch = nxe_scratch_new(&mem);
-    w->targets = ngx_pcalloc(cycle->pool, (NXE_DIALECTS << NXE_PARAMS)
+    w->targets = ngx_pcalloc(cycle->pool, (2 * NXE_DIALECTS << NXE_PARAMS)
                                      * sizeof(ngx_http_experiment_targets_t *));
 
-    if (w->scratch == NULL || w->targets == NULL
+    w->used = nxe_calloc(&mem, cycle->connection_n
+                               * sizeof(ngx_http_experiment_used_t));
+
+    if (w->scratch == NULL || w->targets == NULL || w->used == NULL
         || ngx_http_experiment_worker_name(cycle, w) != NGX_OK)
     {
         return NGX_ERROR;

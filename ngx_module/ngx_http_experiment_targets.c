@@ -14,6 +14,7 @@ typedef struct {
     ngx_uint_t                      n;
     ngx_uint_t                      sources;
     unsigned                        segments:1; /* of one that edits nothing */
+    unsigned                        usage:1;    /* the meter asks for it */
     unsigned                        adding:1;   /* else counting */
 } ngx_http_experiment_build_t;
 
@@ -38,8 +39,10 @@ static ngx_int_t ngx_http_experiment_add_ops(ngx_http_experiment_build_t *b,
     const nxe_doc_t *doc, uint32_t step);
 static ngx_int_t ngx_http_experiment_one_target(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_build_t *b);
+static ngx_http_experiment_targets_t *ngx_http_experiment_doc_targets(
+    ngx_http_experiment_build_t *b);
 static ngx_http_experiment_targets_t *ngx_http_experiment_keep_targets(
-    ngx_http_experiment_build_t *b, uint32_t step);
+    ngx_http_experiment_build_t *b, ngx_uint_t params);
 static ngx_uint_t ngx_http_experiment_own_targets(const nxe_doc_t *doc,
     uint32_t step);
 static ngx_http_experiment_targets_t *ngx_http_experiment_pack_targets(
@@ -64,6 +67,7 @@ ngx_http_experiment_make_targets(ngx_http_request_t *r,
 
     ngx_memzero(&b, sizeof(ngx_http_experiment_build_t));
     b.ctx = ctx;
+    b.usage = ngx_http_experiment_asks_usage(ctx);
 
     ctx->targets = ngx_palloc(r->pool,
                               sizeof(ngx_http_experiment_targets_t));
@@ -77,7 +81,7 @@ ngx_http_experiment_make_targets(ngx_http_request_t *r,
         return rc;
     }
 
-    if (b.n == 1 && !b.segments) {
+    if (b.n <= 1 && !b.segments) {
         return ngx_http_experiment_one_target(r, ctx, &b);
     }
 
@@ -249,8 +253,14 @@ ngx_http_experiment_init_targets(ngx_http_experiment_build_t *b)
     b->targets->pointers = nxe_alloc(b->mem, (b->sources + 1)
                                      * sizeof(ngx_http_experiment_pointer_t));
 
-    return b->targets->pointers != NULL
-           && nxe_places_model(&b->targets->places, b->mem) == NXE_OK
+    if (b->targets->pointers == NULL
+        || nxe_places_model(&b->targets->places, b->mem) != NXE_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return !b->usage
+           || nxe_places_usage(&b->targets->places, b->mem) == NXE_OK
            ? NGX_OK : NGX_ERROR;
 }
 
@@ -357,38 +367,20 @@ ngx_http_experiment_add_ops(ngx_http_experiment_build_t *b,
 }
 
 
-/* A copy of the targets of one document. */
+/* A copy of the targets of one document, or of those of none. */
 
 static ngx_int_t
 ngx_http_experiment_one_target(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_build_t *b)
 {
-    uint32_t                         step;
-    ngx_uint_t                       i, key;
-    const nxe_doc_t                 *doc;
+    ngx_uint_t                       i;
     ngx_http_experiment_targets_t   *t;
-    ngx_http_experiment_compiled_t  *c;
 
-    c = b->one->compiled;
-    doc = c->doc;
-
-    step = nxe_doc_step(doc, (nxe_str_t) { (char *) ctx->step.data,
-                                           ctx->step.len });
-
-    if (step == NXE_NONE) {
-        step = doc->nsteps;
-    }
-
-    key = (step * NXE_DIALECTS + ctx->dialect) * 2 + ctx->elcf->body;
-    t = c->targets[key];
+    t = b->n != 0 ? ngx_http_experiment_doc_targets(b)
+                  : ngx_http_experiment_keep_targets(b, 0);
 
     if (t == NULL) {
-        t = ngx_http_experiment_keep_targets(b, step);
-        if (t == NULL) {
-            return NGX_ERROR;
-        }
-
-        c->targets[key] = t;
+        return NGX_ERROR;
     }
 
     ctx->targets->npointers = t->npointers;
@@ -413,28 +405,59 @@ ngx_http_experiment_one_target(ngx_http_request_t *r,
 }
 
 
+static ngx_http_experiment_targets_t *
+ngx_http_experiment_doc_targets(ngx_http_experiment_build_t *b)
+{
+    uint32_t                          step;
+    ngx_uint_t                        params;
+    const nxe_doc_t                  *doc;
+    ngx_http_experiment_ctx_t        *ctx;
+    ngx_http_experiment_targets_t   **t;
+    ngx_http_experiment_compiled_t   *c;
+
+    ctx = b->ctx;
+    c = b->one->compiled;
+    doc = c->doc;
+
+    step = nxe_doc_step(doc, (nxe_str_t) { (char *) ctx->step.data,
+                                           ctx->step.len });
+
+    if (step == NXE_NONE) {
+        step = doc->nsteps;
+    }
+
+    t = &c->targets[((step * NXE_DIALECTS + ctx->dialect) * 2
+                     + ctx->elcf->body) * 2 + b->usage];
+
+    if (*t != NULL) {
+        return *t;
+    }
+
+    if (ngx_http_experiment_own_targets(doc, step)) {
+        *t = ngx_http_experiment_pack_targets(b, c->pool);
+
+    } else {
+        params = step == doc->nsteps || !ctx->elcf->body
+                 ? 0 : doc->steps[step].params;
+        *t = ngx_http_experiment_keep_targets(b, params);
+    }
+
+    return *t;
+}
+
+
 /* Most documents look for parameters alone: they share what is made of them. */
 
 static ngx_http_experiment_targets_t *
 ngx_http_experiment_keep_targets(ngx_http_experiment_build_t *b,
-    uint32_t step)
+    ngx_uint_t params)
 {
-    ngx_uint_t                       params;
-    const nxe_doc_t                 *doc;
     ngx_http_experiment_worker_t    *w;
     ngx_http_experiment_targets_t  **t;
 
-    doc = b->one->doc;
-
-    if (ngx_http_experiment_own_targets(doc, step)) {
-        return ngx_http_experiment_pack_targets(b, b->one->compiled->pool);
-    }
-
-    params = step == doc->nsteps || !b->ctx->elcf->body
-             ? 0 : doc->steps[step].params;
-
-    w = b->ctx->snapshot->worker;
-    t = &w->targets[(b->ctx->dialect << NXE_PARAMS) + params];
+    w = b->ctx->worker;
+    t = &w->targets[(b->ctx->dialect * 2 + b->usage) * (1 << NXE_PARAMS)
+                    + params];
 
     if (*t == NULL) {
         *t = ngx_http_experiment_pack_targets(b, w->pool);
@@ -499,7 +522,8 @@ ngx_http_experiment_pack_targets(ngx_http_experiment_build_t *b,
     b->mem = &mem;
 
     if (ngx_http_experiment_init_targets(b) != NGX_OK
-        || ngx_http_experiment_add_handle(b, b->one, 0) != NGX_OK
+        || (b->one != NULL
+            && ngx_http_experiment_add_handle(b, b->one, 0) != NGX_OK)
         || nxe_places_pack(&t->places, &mem) != NXE_OK)
     {
         return NULL;

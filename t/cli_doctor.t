@@ -245,6 +245,11 @@ for my $case (
       qr/$none \/x, $at and \d more: /, 'inherited, off where it says so' ],
     [ 'location /x { location /x/y { experiment risky; } }',
       qr/$none \/x\/y, /, 'a location in a location' ],
+    [ 'location /x { experiment risky; experiment_ofrep open; }', undef,
+      'a location that answers by itself' ],
+    [ 'location /x { experiment risky; experiment_ofrep open;
+                     location /x/y { experiment_step a; } }',
+      qr/$none \/x\/y, /, 'what is inside it' ],
     [ 'location /x { experiment risky; include %%DIR%%/snippets/both.conf; }',
       undef, 'an included directive' ],
     [ 'location /x { experiment risky; include snippets/both.conf; }

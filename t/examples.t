@@ -19,6 +19,7 @@ my %run = (
     'steps.conf' => \&steps,
     'providers.conf' => \&providers,
     'log.conf' => \&log_example,
+    'flags.conf' => \&flags,
 );
 
 my %local = map { $_ => 1 } qw(local.conf local-http.conf local-log.conf
@@ -52,6 +53,7 @@ sub tls {
     };
 }
 
+$e->file('flags.keys', "# of the shop\nthe-key-of-the-shop\n", 0600);
 $e->file('local.conf', $e->fill('%%MAIN%%'));
 $e->file('local-server.conf', $e->fill('listen 127.0.0.1:%%PORT%%;'));
 $e->file('local-log.conf', $e->fill(
@@ -208,6 +210,27 @@ sub providers {
 
     my ($control, $treatment) = $e->log_next(2);
     is($treatment->{upstream}, 'mistral_pool', 'upstream logged');
+}
+
+
+sub flags {
+    $e->stage('reply-temperature', 'ab', '--exposure', '1');
+
+    my $warm = unit_of('reply-temperature', 'warm');
+    my @ask = ('/flags/ofrep/v1/evaluate/flags/reply-temperature',
+               qq({"context":{"targetingKey":"$warm"}}));
+
+    is($e->post(@ask)->{status}, 401, 'flag - not for everybody');
+
+    my $r = $e->post(@ask, 'Authorization', 'Bearer the-key-of-the-shop');
+    is($r->{status}, 200, 'flag - answered');
+    like($r->{body}, qr/"value":\{"temperature":0\.9\},"reason":"SPLIT"/,
+         'flag - the value of the variant');
+    is($e->log_next->{kind}, 'ofrep', 'flag - a line of its own kind');
+
+    chat('c-1', 'X-User-Id', $warm, 'X-Inference-Step', 'reply');
+    is($e->received('OPENAI')->json->{temperature}, 0.9,
+       'a request is edited to the same');
 }
 
 

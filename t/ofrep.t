@@ -8,9 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP ();
-use POSIX qw(strftime);
 use Test::More;
-use Time::HiRes qw(time);
 
 use Edge;
 
@@ -109,8 +107,8 @@ sub flag {
 sub context { return { targetingKey => 'u', @_ } }
 
 
-$e->apply(doc('tone', step => 'default'), doc('plain', ofrep => { members => [] }),
-          doc('off1'), doc('none', ofrep => {}));
+$e->apply(doc('tone', step => 'default'),
+          doc('plain', ofrep => { members => [] }), doc('off1'), doc('none', ofrep => {}));
 $e->stage('tone', 'ab', '--exposure', '0.8');
 $e->stage('plain', 'ab', '--exposure', '1');
 
@@ -250,6 +248,8 @@ is($e->post('/sub', '{}')->{status}, 403, 'subrequest - refused');
 
 is(scalar(grep { $_->{kind} eq 'ofrep' && $_->{status} != 200 }
           $e->log_lines), 0, 'log - what was refused is no evaluation');
+is(scalar(grep { ($_->{uri} // '') =~ /ofrep/ } $e->log_lines), 0,
+   'log - nor a request that has a treatment');
 
 
 # Who may ask.
@@ -288,7 +288,8 @@ unlike($e->error_log, qr/secret-of-the-app/, 'key - not in the error log');
 # All flags, and the tag.
 
 $e->apply({ name => 'plan', unit => 'header:X-Id', layer => 'plan',
-            steps => [ 'draft', 'answer' ], ofrep => { members => [ 'model' ] },
+            steps => [ 'draft', 'answer' ],
+            ofrep => { members => [ 'model' ] },
             variants => [ { name => 'a' },
                 { name => 'b', overrides => { answer => { model => 'b' } } } ],
           });
@@ -421,8 +422,9 @@ my @either = map {
 } 0 .. 999;
 
 is_deeply(\@either, [ proxied('/split') ], 'layers - the same for 1,000');
-is(scalar(grep { $left[$_]{reason} eq 'SPLIT' && $right[$_]{reason} eq 'SPLIT' }
-          0 .. 999), 0, 'layers - never both');
+is(scalar(grep { $left[$_]{reason} eq 'SPLIT'
+                 && $right[$_]{reason} eq 'SPLIT' } 0 .. 999), 0,
+   'layers - never both');
 is(scalar(grep { !exists $_->{value} && $_->{reason} ne 'STATIC' } @left), 0,
    'layers - STATIC in the other one');
 
@@ -610,6 +612,7 @@ sub sdk {
         keyed => "$base/keyed", secret => $one, warm => $warm,
         aim => { targetingKey => 'u', %hit } }));
 
-    my $out = qx($npm/node $FindBin::Bin/npm/ofrep.mjs $npm @{[$e->dir]}/in.json);
+    my $dir = $e->dir;
+    my $out = qx($npm/node $FindBin::Bin/npm/ofrep.mjs $npm $dir/in.json);
     return eval { $json->decode($out) } // die "no answer of the SDK: $out\n";
 }

@@ -59,6 +59,9 @@ typedef enum {
     NXE_AT_MESSAGES,                    /* of openai_chat */
     NXE_AT_FIRST,                       /* messages[0] */
     NXE_AT_ROLE,
+    NXE_AT_STREAM,                      /* of openai_chat */
+    NXE_AT_STREAM_OPTIONS,
+    NXE_AT_INCLUDE_USAGE,
     NXE_PLACES
 } nxe_at_e;
 
@@ -79,6 +82,9 @@ nxe_status_t nxe_places_params(nxe_places_t *p, unsigned params,
 
 /* A target for $experiment_model. */
 nxe_status_t nxe_places_model(nxe_places_t *p, const nxe_mem_t *mem);
+
+/* Targets for nxe_places_plan_usage(). */
+nxe_status_t nxe_places_usage(nxe_places_t *p, const nxe_mem_t *mem);
 
 /* A target for a source json:/pointer. */
 nxe_status_t nxe_places_pointer(nxe_places_t *p, nxe_str_t pointer,
@@ -118,6 +124,15 @@ nxe_status_t nxe_places_plan(nxe_places_t *p, const nxe_text_t *text,
 nxe_status_t nxe_places_plan_op(nxe_places_t *p, const nxe_text_t *text,
     nxe_json_node_t *node, int remove, nxe_str_t bytes, const nxe_mem_t *mem,
     nxe_code_t *code);
+
+/*
+ * Plans that a chat that streams asks for usage: stream_options is merged with
+ * {"include_usage":true}.  *code: applied, or equal where the client asks for
+ * it itself; none where it does not stream, where a member concerned occurs
+ * twice or is of another type, or where a body operation has edited it.
+ */
+nxe_status_t nxe_places_plan_usage(nxe_places_t *p, const nxe_text_t *text,
+    const nxe_mem_t *mem, nxe_code_t *code);
 
 /*
  * The edits of all that is planned, in order and without overlap, in memory

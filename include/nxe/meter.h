@@ -14,6 +14,7 @@
 #include <nxe/base.h>
 #include <nxe/dialect.h>
 #include <nxe/json.h>
+#include <nxe/sse.h>
 
 NXE_BEGIN_DECLS
 
@@ -38,9 +39,29 @@ typedef struct {
     char                data[NXE_METER_TEXT];
 } nxe_meter_text_t;
 
+#define NXE_METER_MAX      (1024 * 1024)    /* of an event, of a JSON body */
+
+/* Bytes of a stream that go on to who asked for it. */
+
+typedef void (*nxe_meter_pt)(void *ctx, nxe_str_t bytes);
+
 typedef struct {
     nxe_dialect_t       dialect;
     unsigned            flags;      /* of the scan */
+    unsigned            stream:1;
+    unsigned            large:1;    /* a JSON body is above the limit */
+    nxe_sse_t           sse;
+    const nxe_mem_t    *mem;
+    char               *body;       /* so far */
+    size_t              len;
+    size_t              size;
+    uint64_t            now;        /* of what is fed */
+
+    nxe_meter_pt        emit;       /* NULL: nothing is taken out */
+    void               *ctx;
+    nxe_str_t           cut;        /* what the event is to lose */
+    unsigned            drop:1;     /* all of it */
+
     nxe_json_node_t     root;
     nxe_json_node_t    *at[NXE_METER_FIELDS];
     const char         *data;       /* that was scanned */
@@ -66,21 +87,28 @@ typedef struct {
 } nxe_meter_t;
 
 /*
- * 1 if answers of a dialect say anything.  stream: an event stream, else one
- * JSON value.  All memory is taken here.  NXE_DECLINED: they do not;
- * NXE_NOMEM.
+ * stream: an event stream, else one JSON value.  flags: of the scan.
+ * NXE_DECLINED: answers of the dialect say nothing here; NXE_NOMEM.
  */
 nxe_status_t nxe_meter_init(nxe_meter_t *m, nxe_dialect_t dialect, int stream,
     unsigned flags, const nxe_mem_t *mem);
 
 /*
- * An event of a stream, as nxe_sse_feed() tells it, at a time of the caller's
- * clock.  1 if it has content, else 0: what is no JSON has none.
+ * Of a chat's stream for which the edge asked for usage and the client did
+ * not: all of it but the chunk that has nothing but usage, and the members
+ * "usage":null, goes to emit(), during nxe_meter_feed() and nxe_meter_end().
+ * An event that has not ended is held back, unless it is above NXE_METER_MAX.
  */
-int nxe_meter_event(nxe_meter_t *m, nxe_str_t data, uint64_t now);
+void nxe_meter_strip(nxe_meter_t *m, nxe_meter_pt emit, void *ctx);
 
-/* A whole JSON answer. */
-void nxe_meter_body(nxe_meter_t *m, nxe_str_t body);
+/*
+ * The next bytes of the answer, in any chunking, which came at a time of the
+ * caller's clock.
+ */
+void nxe_meter_feed(nxe_meter_t *m, nxe_str_t bytes, uint64_t now);
+
+/* The answer is over; a stream may be so in the middle of an event. */
+void nxe_meter_end(nxe_meter_t *m);
 
 /*
  * A count of tokens, NXE_DECLINED if it is not known.  Anthropic's input is

@@ -24,15 +24,27 @@ NXE_BEGIN_DECLS
 
 typedef void (*nxe_sse_pt)(void *ctx, nxe_str_t type, nxe_str_t data);
 
+/*
+ * The bytes of the stream, for who passes it on: a whole event with the empty
+ * line that ends it, after it was told (if it has data), or a piece of one that
+ * is lost.  Together they are what was fed, but for what is kept.  Data of one
+ * line lies in them.
+ */
+
+typedef void (*nxe_sse_raw_pt)(void *ctx, nxe_str_t bytes);
+
 typedef struct {
     const nxe_mem_t    *mem;
     size_t              max;        /* bytes of an event */
     nxe_sse_pt          event;
+    nxe_sse_raw_pt      raw;        /* NULL: nobody wants them */
     void               *ctx;
 
     char               *kept;       /* the event's bytes so far */
     size_t              len;
     size_t              size;
+    char               *joined;     /* data of several lines */
+    size_t              joined_size;
     unsigned            bol:1;      /* a line begins */
     unsigned            cr:1;       /* the last byte was a CR */
     unsigned            lost:1;     /* it is too large, or there is no memory */
@@ -44,6 +56,9 @@ typedef struct {
 /* Nothing is allocated before an event is cut by the end of a chunk. */
 void nxe_sse_init(nxe_sse_t *s, size_t max, nxe_sse_pt event, void *ctx,
     const nxe_mem_t *mem);
+
+/* What is kept of an event that has not ended, and is kept no longer. */
+nxe_str_t nxe_sse_rest(nxe_sse_t *s);
 
 /*
  * The next bytes.  Events that end in them are told; one that the stream does

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <nxe/arena.h>
+#include <nxe/buf.h>
 #include <nxe/meter.h>
 #include <nxe/sse.h>
 
@@ -19,57 +20,54 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
-typedef struct {
-    nxe_meter_t     m;
-    uint64_t        now;
-} fed_t;
-
 static const nxe_dialect_t  dialects[] = {
     NXE_DIALECT_OPENAI_CHAT, NXE_DIALECT_OPENAI_RESPONSES,
     NXE_DIALECT_ANTHROPIC, NXE_DIALECT_OPENAI_CHAT
 };
 
 
-static void
-event(void *ctx, nxe_str_t type, nxe_str_t data)
-{
-    fed_t  *f = ctx;
-
-    assert(type.len <= NXE_SSE_TYPE);
-
-    f->now += 7;
-    (void) nxe_meter_event(&f->m, data, f->now);
-}
-
-
 /* Chunks are copies, so that a sanitizer sees who reads one that has gone. */
 
 static void
-feed(nxe_sse_t *s, const char *p, size_t len)
+feed(nxe_meter_t *m, const char *p, size_t len)
 {
     char  *copy;
 
     copy = malloc(len != 0 ? len : 1);
     assert(copy != NULL);
     memcpy(copy, p, len);
-    nxe_sse_feed(s, (nxe_str_t) { copy, len });
+    nxe_meter_feed(m, (nxe_str_t) { copy, len }, 0);
     free(copy);
 }
 
 
 static void
-stream(nxe_dialect_t dialect, nxe_str_t in, size_t step, fed_t *f,
-    nxe_sse_t *s, const nxe_mem_t *mem)
+emit(void *ctx, nxe_str_t bytes)
+{
+    assert(bytes.len != 0);
+    assert(nxe_buf_add(ctx, bytes) == NXE_OK);
+}
+
+
+static void
+answer(nxe_meter_t *m, nxe_dialect_t dialect, int streams, nxe_str_t in,
+    size_t step, nxe_buf_t *out, const nxe_mem_t *mem)
 {
     size_t  i;
 
-    memset(f, 0, sizeof(*f));
-    assert(nxe_meter_init(&f->m, dialect, 1, 0, mem) == NXE_OK);
-    nxe_sse_init(s, MAX, event, f, mem);
+    assert(nxe_meter_init(m, dialect, streams, 0, mem) == NXE_OK);
+    m->sse.max = MAX;
+
+    if (out != NULL) {
+        nxe_buf_init(out, SIZE_MAX);
+        nxe_meter_strip(m, emit, out);
+    }
 
     for (i = 0; i < in.len; i += step) {
-        feed(s, in.data + i, in.len - i < step ? in.len - i : step);
+        feed(m, in.data + i, in.len - i < step ? in.len - i : step);
     }
+
+    nxe_meter_end(m);
 }
 
 
@@ -95,11 +93,10 @@ sane(const nxe_meter_t *m)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int               i;
-    fed_t             whole, cut;
-    nxe_sse_t         a, b;
+    int               i, strips, streams;
     nxe_str_t         in;
-    nxe_meter_t       m;
+    nxe_buf_t         a, b;
+    nxe_meter_t       whole, cut;
     nxe_arena_t      *arena;
     nxe_dialect_t     dialect;
     const nxe_mem_t  *mem;
@@ -113,33 +110,34 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mem = nxe_arena_mem(arena);
 
     dialect = dialects[data[0] & 3];
+    streams = !(data[0] & 4);
+    strips = streams && dialect == NXE_DIALECT_OPENAI_CHAT && data[0] & 8;
     in.data = (const char *) data + HEAD;
     in.len = size - HEAD;
 
-    if (data[0] & 4) {
-        assert(nxe_meter_init(&m, dialect, 0, 0, mem) == NXE_OK);
-        nxe_meter_body(&m, in);
-        sane(&m);
+    answer(&whole, dialect, streams, in, in.len + 1, strips ? &a : NULL, mem);
+    answer(&cut, dialect, streams, in, 1 + data[1] % 64u, strips ? &b : NULL,
+           mem);
 
-    } else {
-        stream(dialect, in, in.len + 1, &whole, &a, mem);
-        stream(dialect, in, 1 + data[1] % 64u, &cut, &b, mem);
+    sane(&whole);
+    assert(whole.sse.lost_events == cut.sse.lost_events);
+    assert(whole.counted == cut.counted);
+    assert(whole.content == cut.content && whole.contents == cut.contents);
+    assert(whole.tool_calls == cut.tool_calls);
+    assert(whole.nreasons == cut.nreasons);
+    assert(whole.model.len == cut.model.len);
+    assert(whole.failed == cut.failed && whole.ended == cut.ended);
+    assert(whole.refusal == cut.refusal);
 
-        sane(&whole.m);
-        assert(a.lost_events == b.lost_events);
-        assert(whole.now == cut.now);
-        assert(whole.m.counted == cut.m.counted);
-        assert(whole.m.contents == cut.m.contents);
-        assert(whole.m.tool_calls == cut.m.tool_calls);
-        assert(whole.m.nreasons == cut.m.nreasons);
-        assert(whole.m.model.len == cut.m.model.len);
-        assert(whole.m.failed == cut.m.failed);
-        assert(whole.m.ended == cut.m.ended);
-        assert(whole.m.first == cut.m.first && whole.m.gap == cut.m.gap);
+    for (i = 0; i < NXE_TOKENS; i++) {
+        assert(whole.tokens[i] == cut.tokens[i]);
+    }
 
-        for (i = 0; i < NXE_TOKENS; i++) {
-            assert(whole.m.tokens[i] == cut.m.tokens[i]);
-        }
+    if (strips) {
+        assert(nxe_str_eq(nxe_buf_str(&a), nxe_buf_str(&b)));
+        assert(nxe_buf_str(&a).len <= in.len);
+        nxe_buf_free(&a);
+        nxe_buf_free(&b);
     }
 
     nxe_arena_free(arena);

@@ -4,6 +4,7 @@
 
 #include "unit.h"
 
+#include <nxe/buf.h>
 #include <nxe/meter.h>
 #include <nxe/sse.h>
 
@@ -226,34 +227,41 @@ static const row_t  bodies[] = {
 };
 
 
-typedef struct {
-    nxe_meter_t     m;
-    uint64_t        now;
-} fed_t;
-
+/* Chunks are copies, so that nobody reads one that has gone. */
 
 static void
-event(void *ctx, nxe_str_t type, nxe_str_t data)
-{
-    fed_t  *f = ctx;
-
-    (void) type;
-
-    f->now += 1000;
-    (void) nxe_meter_event(&f->m, data, f->now);
-}
-
-
-static void
-feed(nxe_sse_t *s, const char *p, size_t len)
+feed(nxe_meter_t *m, const char *p, size_t len)
 {
     char  *copy;
 
     copy = malloc(len + 1);
     assert_non_null(copy);
     memcpy(copy, p, len);
-    nxe_sse_feed(s, (nxe_str_t) { copy, len });
+    nxe_meter_feed(m, (nxe_str_t) { copy, len }, 0);
     free(copy);
+}
+
+
+/* Cut in two at a place; behind the end: a byte at a time. */
+
+static void
+feed_cut(nxe_meter_t *m, const char *in, size_t cut)
+{
+    size_t  k, len;
+
+    len = strlen(in);
+
+    if (cut <= len) {
+        feed(m, in, cut);
+        feed(m, in + cut, len - cut);
+
+    } else {
+        for (k = 0; k < len; k++) {
+            feed(m, in + k, 1);
+        }
+    }
+
+    nxe_meter_end(m);
 }
 
 
@@ -295,38 +303,32 @@ same(const row_t *row, const nxe_meter_t *m, uint64_t contents)
 }
 
 
-/* Cut at every place, and a byte at a time. */
+static void
+each(const row_t *row, int stream)
+{
+    size_t       cut, len;
+    nxe_meter_t  m;
+
+    len = strlen(row->in);
+
+    for (cut = 0; cut <= len + 1; cut++) {
+        assert_int_equal(nxe_meter_init(&m, row->dialect, stream, 0,
+                                        unit_mem), NXE_OK);
+        feed_cut(&m, row->in, cut);
+        same(row, &m, stream ? m.contents : m.content);
+    }
+}
+
 
 static void
 test_streams(void **state)
 {
-    fed_t       f;
-    size_t      i, k, cut, len;
-    nxe_sse_t   s;
+    size_t  i;
 
     (void) state;
 
     for (i = 0; i < unit_n(streams); i++) {
-        len = strlen(streams[i].in);
-
-        for (cut = 0; cut <= len + 1; cut++) {
-            memset(&f, 0, sizeof(f));
-            assert_int_equal(nxe_meter_init(&f.m, streams[i].dialect, 1, 0,
-                                            unit_mem), NXE_OK);
-            nxe_sse_init(&s, 1 << 20, event, &f, unit_mem);
-
-            if (cut <= len) {
-                feed(&s, streams[i].in, cut);
-                feed(&s, streams[i].in + cut, len - cut);
-
-            } else {
-                for (k = 0; k < len; k++) {
-                    feed(&s, streams[i].in + k, 1);
-                }
-            }
-
-            same(&streams[i], &f.m, f.m.contents);
-        }
+        each(&streams[i], 1);
     }
 }
 
@@ -340,14 +342,80 @@ test_bodies(void **state)
     (void) state;
 
     for (i = 0; i < unit_n(bodies); i++) {
-        assert_int_equal(nxe_meter_init(&m, bodies[i].dialect, 0, 0,
-                                        unit_mem), NXE_OK);
-        nxe_meter_body(&m, nxe_str_of(bodies[i].in));
-        same(&bodies[i], &m, m.content);
+        each(&bodies[i], 0);
     }
 
     assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_JSON, 0, 0, unit_mem),
                      NXE_DECLINED);
+}
+
+
+static const struct {
+    const char  *in;
+    const char  *out;
+    const char  *why;
+} strips[] = {
+    { "data: {\"choices\":[],\"usage\":null}\n\n",
+      "data: {\"choices\":[]}\n\n", "the last member" },
+    { "data: {\"usage\" : null , \"choices\":[]}\n\n",
+      "data: { \"choices\":[]}\n\n", "the first member" },
+    { "data: {\"usage\":null}\n\n", "data: {}\n\n", "the only one" },
+    { "data: {\"a\":1 ,\t\"usage\":null,\"b\":2}\r\n\r\ndata: 1\r\n\r\n",
+      "data: {\"a\":1 ,\"b\":2}\r\n\r\ndata: 1\r\n\r\n", "in the middle" },
+    { "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":1}}\n\n",
+      "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":1}}\n\n",
+      "usage beside content" },
+    { "data: a\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n"
+      "data: [DONE]\n\n", "data: a\n\ndata: [DONE]\n\n", "the extra chunk" },
+    { "data: {\"choices\":null,\"usage\":{\"prompt_tokens\":1}}\n\n", "",
+      "the extra chunk of others" },
+    { "data: {\"usage\":{\"prompt_tokens\":1}}\n\n: b\n\n", ": b\n\n",
+      "and without choices; a comment" },
+    { "data: {\"choices\":[],\ndata: \"usage\":null}\n\n",
+      "data: {\"choices\":[],\ndata: \"usage\":null}\n\n",
+      "in lines it stays" },
+    { "data: {\"choices\":[],\ndata: \"usage\":{}}\n\ndata: b\n\n",
+      "data: b\n\n", "all of it goes, in lines too" },
+    { ": a\n\nid: 1\n\n\n\ndata: {\"usage\":nul\n\ndata: c",
+      ": a\n\nid: 1\n\n\n\ndata: {\"usage\":nul\n\ndata: c",
+      "what it does not know, and an end in the middle" },
+    { "data: {\"a\":\"0123456789012345678901234567890123456789012345678901\","
+      "\"usage\":null}\n\ndata: {\"usage\":null}\n\n",
+      "data: {\"a\":\"0123456789012345678901234567890123456789012345678901\","
+      "\"usage\":null}\n\ndata: {}\n\n", "a large one passes" }
+};
+
+
+static void
+emit(void *ctx, nxe_str_t bytes)
+{
+    assert_int_equal(nxe_buf_add(ctx, bytes), NXE_OK);
+}
+
+
+static void
+test_strip(void **state)
+{
+    size_t       i, cut;
+    nxe_buf_t    out;
+    nxe_meter_t  m;
+
+    (void) state;
+
+    for (i = 0; i < unit_n(strips); i++) {
+        for (cut = 0; cut <= strlen(strips[i].in) + 1; cut++) {
+            nxe_buf_init(&out, 4096);
+            assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1, 0,
+                                            unit_mem), NXE_OK);
+            m.sse.max = 80;
+            nxe_meter_strip(&m, emit, &out);
+            feed_cut(&m, strips[i].in, cut);
+
+            unit_row(nxe_str_eq(nxe_buf_str(&out), nxe_str_of(strips[i].out)),
+                     strips[i].why);
+            nxe_buf_free(&out);
+        }
+    }
 }
 
 
@@ -360,16 +428,17 @@ test_times(void **state)
     nxe_meter_t  m;
 
     static const struct {
-        const char  *data;
+        const char  *in;
         uint64_t     now;
-        int          content;
+        unsigned     contents;
     } events[] = {
-        { "{\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}", 5, 0 },
-        { "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", 10, 1 },
-        { "{\"choices\":[{\"delta\":{\"content\":\"\"}}]}", 11, 0 },
-        { "{\"choices\":[{\"delta\":{\"content\":\"b\"}}]}", 40, 1 },
-        { "{\"choices\":[{\"delta\":{\"content\":\"c\"}}]}", 45, 1 },
-        { "[DONE]", 90, 0 }
+        { "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n", 5,
+          0 },
+        { "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n", 10, 1 },
+        { "data: {\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n", 11, 1 },
+        { "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n\nda", 40, 2 },
+        { "ta: {\"choices\":[{\"delta\":{\"content\":\"c\"}}]}\n\n", 45, 3 },
+        { "data: [DONE]\n\n", 90, 3 }
     };
 
     (void) state;
@@ -378,8 +447,8 @@ test_times(void **state)
                                     unit_mem), NXE_OK);
 
     for (i = 0; i < unit_n(events); i++) {
-        assert_int_equal(nxe_meter_event(&m, nxe_str_of(events[i].data),
-                                         events[i].now), events[i].content);
+        nxe_meter_feed(&m, nxe_str_of(events[i].in), events[i].now);
+        assert_int_equal(m.contents, events[i].contents);
     }
 
     assert_int_equal(m.contents, 3);
@@ -395,6 +464,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_strip),
         cmocka_unit_test(test_times)
     };
 

@@ -1,0 +1,431 @@
+
+/*
+ * The meter: what of an answer is measured, and the bytes as they pass.
+ */
+
+#include "ngx_http_experiment.h"
+
+
+static ngx_int_t ngx_http_experiment_drop_encoding(ngx_http_request_t *r,
+    ngx_table_elt_t *h, const void *data);
+static ngx_uint_t ngx_http_experiment_speaks(ngx_http_experiment_ctx_t *ctx);
+static ngx_uint_t ngx_http_experiment_proxied(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_experiment_has_body(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_experiment_type_is(ngx_http_request_t *r,
+    const char *type);
+static void ngx_http_experiment_unbuffer(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+static void ngx_http_experiment_open_meter(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+static void ngx_http_experiment_connection(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+
+
+/* 1 where the edge asks a chat that streams for its usage. */
+
+ngx_uint_t
+ngx_http_experiment_asks_usage(ngx_http_experiment_ctx_t *ctx)
+{
+    return ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_ON
+           && ctx->elcf->body
+           && ctx->dialect == NXE_DIALECT_OPENAI_CHAT;
+}
+
+
+/*
+ * What is compressed cannot be read.  As with other headers, the list alone is
+ * edited: whether the client gets gzip from nginx goes by what it asked for.
+ */
+
+ngx_int_t
+ngx_http_experiment_meter_request(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    if (ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_OFF
+        || !ngx_http_experiment_speaks(ctx))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_experiment_drop(r, ngx_http_experiment_drop_encoding,
+                                    NULL);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_drop_encoding(ngx_http_request_t *r, ngx_table_elt_t *h,
+    const void *data)
+{
+    return h->key.len == sizeof("accept-encoding") - 1
+           && ngx_memcmp(h->lowcase_key, "accept-encoding", h->key.len) == 0
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* 1 for a dialect whose answers say something of themselves. */
+
+static ngx_uint_t
+ngx_http_experiment_speaks(ngx_http_experiment_ctx_t *ctx)
+{
+    return ctx->dialect != NXE_DIALECT_JSON
+           && nxe_dialect_built(ctx->dialect);
+}
+
+
+/* Since the request's start, in nanoseconds. */
+
+uint64_t
+ngx_http_experiment_now(ngx_http_experiment_ctx_t *ctx)
+{
+    int64_t          ns;
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    ns = (int64_t) (now.tv_sec - ctx->mono.tv_sec) * 1000000000
+         + (now.tv_nsec - ctx->mono.tv_nsec);
+
+    return ns > 0 ? (uint64_t) ns : 0;
+}
+
+
+/* The header of an answer: whether it is measured, and how. */
+
+void
+ngx_http_experiment_meter_header(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_http_experiment_answer_t  *a;
+
+    if (!ctx->frozen || ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_OFF
+        || !ngx_http_experiment_proxied(r))
+    {
+        return;
+    }
+
+    a = ngx_pcalloc(r->pool, sizeof(ngx_http_experiment_answer_t));
+    if (a == NULL) {
+        return;
+    }
+
+    ctx->answer = a;
+    a->first_byte = ngx_http_experiment_now(ctx);
+
+    ngx_http_experiment_connection(r, ctx);
+
+    if (!ngx_http_experiment_has_body(r)) {
+        return;
+    }
+
+    a->stream = ngx_http_experiment_type_is(r, "text/event-stream");
+
+    if (a->stream) {
+        ngx_http_experiment_unbuffer(r, ctx);
+    }
+
+    if (!ngx_http_experiment_speaks(ctx)) {
+        return;
+    }
+
+    if (r->headers_out.content_encoding != NULL
+        && r->headers_out.content_encoding->value.len != 0)
+    {
+        a->unmetered = "encoded";
+
+    } else if (!a->stream
+               && !ngx_http_experiment_type_is(r, "application/json"))
+    {
+        a->unmetered = "type";
+
+    } else {
+        ngx_http_experiment_open_meter(r, ctx);
+    }
+}
+
+
+/*
+ * 1 while an upstream answers: r->upstream is still there after it has failed,
+ * or has sent nginx elsewhere, and something else answers in its place.
+ */
+
+static ngx_uint_t
+ngx_http_experiment_proxied(ngx_http_request_t *r)
+{
+    return r->upstream != NULL && r->upstream->cleanup != NULL
+#if (NGX_HTTP_CACHE)
+           && !r->cached
+#endif
+           ;
+}
+
+
+static ngx_uint_t
+ngx_http_experiment_has_body(ngx_http_request_t *r)
+{
+    ngx_uint_t  status;
+
+    status = r->headers_out.status;
+
+    return status >= NGX_HTTP_OK && status < NGX_HTTP_SPECIAL_RESPONSE
+           && status != NGX_HTTP_NO_CONTENT
+           && status != NGX_HTTP_PARTIAL_CONTENT
+           && r->method != NGX_HTTP_HEAD && !r->header_only;
+}
+
+
+/* Parameters of the type are not looked at. */
+
+static ngx_uint_t
+ngx_http_experiment_type_is(ngx_http_request_t *r, const char *type)
+{
+    size_t      len;
+    ngx_str_t  *t;
+
+    t = &r->headers_out.content_type;
+    len = ngx_strlen(type);
+
+    return t->len >= len
+           && ngx_strncasecmp(t->data, (u_char *) type, len) == 0
+           && (t->len == len || t->data[len] == ';' || t->data[len] == ' ');
+}
+
+
+/*
+ * nginx tests this after the header filters: unbuffered, each piece is handed
+ * on as it comes.  What is stored or cached goes through its event pipe, in
+ * full buffers, which would make every gap wrong.
+ */
+
+static void
+ngx_http_experiment_unbuffer(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (ctx->usage == NXE_CODE_APPLIED) {
+
+        /* nobody else is to get what the edge asked for */
+
+#if (NGX_HTTP_CACHE)
+        u->cacheable = 0;
+#endif
+        u->store = 0;
+    }
+
+    if (ctx->elcf->unbuffered && !u->store
+#if (NGX_HTTP_CACHE)
+        && !u->cacheable
+#endif
+       )
+    {
+        u->buffering = 0;
+    }
+
+    ctx->answer->timed = !u->buffering;
+}
+
+
+static void
+ngx_http_experiment_open_meter(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_http_experiment_answer_t     *a;
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    a = ctx->answer;
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
+
+    if (nxe_meter_init(&a->meter, ctx->dialect, a->stream, emcf->cpu,
+                       &ctx->mem)
+        != NXE_OK)
+    {
+        a->unmetered = "memory";
+        return;
+    }
+
+    a->metered = 1;
+
+    /* what is spooled has to be read back, or would pass unseen */
+
+    r->filter_need_in_memory = 1;
+
+    if (a->stream && ctx->usage == NXE_CODE_APPLIED) {
+        ngx_http_experiment_usage_header(r, ctx);
+    }
+}
+
+
+/*
+ * Cold: a connection that is new, or that nobody used for some time.  When it
+ * was last used is kept by its slot in nginx's table, for the number that
+ * nginx gave it.
+ */
+
+static void
+ngx_http_experiment_connection(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_connection_t              *c;
+    ngx_http_experiment_used_t    *used;
+    ngx_http_experiment_worker_t  *w;
+
+    c = r->upstream->peer.connection;
+    w = ctx->worker;
+
+    if (c == NULL || w->used == NULL) {
+        return;
+    }
+
+    used = &w->used[c - ngx_cycle->connections];
+
+    ctx->answer->connected = 1;
+    ctx->answer->cold = !r->upstream->peer.cached
+                        || used->number != c->number
+                        || ngx_current_msec - used->msec
+                           > ctx->elcf->warm_after;
+
+    used->number = c->number;
+    used->msec = ngx_current_msec;
+
+    ctx->answer->used = used;
+    ctx->answer->number = c->number;
+}
+
+
+/* Some bytes of the answer, or its end; all of one call came at one time. */
+
+void
+ngx_http_experiment_meter_buf(ngx_http_experiment_ctx_t *ctx, ngx_buf_t *b)
+{
+    ngx_http_experiment_answer_t  *a;
+
+    a = ctx->answer;
+
+    if (!ngx_buf_in_memory(b) || b->pos == b->last) {
+        return;
+    }
+
+    if (a->now == 0 && a->stream) {
+        a->now = ngx_http_experiment_now(ctx);
+    }
+
+    nxe_meter_feed(&a->meter, (nxe_str_t) { (char *) b->pos,
+                                            (size_t) (b->last - b->pos) },
+                   a->now);
+}
+
+
+/* The buffers pass as they are, but for a stream that has to lose something. */
+
+ngx_int_t
+ngx_http_experiment_meter_filter(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next)
+{
+    ngx_chain_t                   *cl;
+    ngx_http_experiment_answer_t  *a;
+
+    a = ctx->answer;
+    a->now = 0;
+
+    if (a->strips) {
+        return ngx_http_experiment_usage_filter(r, ctx, in, next);
+    }
+
+    for (cl = in; cl != NULL; cl = cl->next) {
+        ngx_http_experiment_meter_buf(ctx, cl->buf);
+    }
+
+    return next(r, in);
+}
+
+
+/* 1 if the client left, or took too long to read, before it had all. */
+
+ngx_uint_t
+ngx_http_experiment_aborted(ngx_http_experiment_ctx_t *ctx)
+{
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    return !ctx->ended
+           && (r->connection->error || r->connection->timedout
+               || r->headers_out.status == NGX_HTTP_CLIENT_CLOSED_REQUEST);
+}
+
+
+/*
+ * Nanoseconds by token between the first content and the last; NGX_DECLINED
+ * where there are not two of both.
+ */
+
+ngx_int_t
+ngx_http_experiment_tpot(ngx_http_experiment_answer_t *a, uint64_t *ns)
+{
+    uint64_t  n;
+
+    if (!a->metered || !a->timed || a->meter.contents < 2
+        || nxe_meter_tokens(&a->meter, NXE_TOKENS_OUTPUT, &n) != NXE_OK
+        || n < 2)
+    {
+        return NGX_DECLINED;
+    }
+
+    *ns = (a->meter.last - a->meter.first) / (n - 1);
+
+    return NGX_OK;
+}
+
+
+/* Once, behind the last byte, or where there will be no more of them. */
+
+void
+ngx_http_experiment_meter_done(ngx_http_experiment_ctx_t *ctx)
+{
+    nxe_meter_t                   *m;
+    ngx_http_experiment_answer_t  *a;
+
+    a = ctx->answer;
+
+    if (a == NULL || a->done) {
+        return;
+    }
+
+    a->done = 1;
+    m = &a->meter;
+
+    if (a->used != NULL && a->used->number == a->number) {
+        a->used->msec = ngx_current_msec;
+    }
+
+    a->aborted = ngx_http_experiment_aborted(ctx);
+
+    if (a->stream && !ctx->last && !a->aborted) {
+        a->failed = "upstream";
+    }
+
+    if (!a->metered) {
+        return;
+    }
+
+    nxe_meter_end(m);
+
+    if (m->large || m->sse.lost_events != 0) {
+        a->unmetered = "size";
+
+    } else if (!m->understood && !a->aborted) {
+        a->unmetered = "malformed";
+    }
+
+    if (m->failed) {
+        a->failed = "api";
+
+    } else if (a->stream && a->failed == NULL && !a->aborted
+               && !m->ended && m->nreasons == 0)
+    {
+        a->failed = "incomplete";
+    }
+}
