@@ -317,28 +317,6 @@ print_quality(const analyze_report_t *r)
 }
 
 
-/* Milliseconds to three digits: "4.12 ms", "412 ms", "1.21 s", "3,600 s". */
-
-static const char *
-duration_text(const cli_t *cli, double ms)
-{
-    int          digits;
-    double       x;
-    const char  *unit;
-
-    unit = ms < 999.5 ? "ms" : "s";
-    x = ms < 999.5 ? ms : ms / 1000;
-
-    if (x >= 999.5) {
-        return cli_format(cli, "%s s", cli_count(cli, (uint64_t) (x + 0.5)));
-    }
-
-    digits = x < 9.995 ? 2 : x < 99.95 ? 1 : 0;
-
-    return cli_format(cli, "%.*f %s", digits, x, unit);
-}
-
-
 /* Outside the histogram's bins only the bound is known. */
 
 static const char *
@@ -346,7 +324,7 @@ quantile_text(const cli_t *cli, const nxe_quantile_t *q)
 {
     return q->lo == 0 ? "< 0.1 ms"
            : isinf(q->hi) ? "> 3,600 s"
-           : duration_text(cli, q->value / 1000);
+           : cli_duration(cli, q->value / 1000);
 }
 
 

@@ -19,6 +19,10 @@
 #define CLI_USAGE  2        /* wrong usage or input */
 #define CLI_ENV    3        /* the environment failed: I/O, network */
 
+/* The log files where init --log named none. */
+
+#define CLI_DEFAULT_LOG  "/var/log/nginx/experiment/*.log*"
+
 
 /*
  * An option of a command.  A flag has no metavar.  Options that may be given
@@ -40,6 +44,8 @@ typedef struct {
 #define CLI_OUTPUT    0x1           /* -o table/json/csv */
 #define CLI_REGISTRY  0x2           /* --registry DIR */
 #define CLI_WRITES    0x4           /* -m --as --dry-run */
+#define CLI_FORMAT    0x8           /* -o as --format: --output is the
+                                       command's own */
 
 typedef struct cli_s  cli_t;
 
@@ -161,8 +167,11 @@ void cli_cell_str(cli_table_t *t, nxe_str_t s);
 /* A cell of one of our own words, in its colour (cli_mark()). */
 void cli_cell_mark(cli_table_t *t, const char *word);
 
-/* Leaves the heads away. */
+/* Leaves the heads away, but for CSV. */
 void cli_table_no_heads(cli_table_t *t);
+
+/* Its rows go on a table that is printed: no heads, in CSV neither. */
+void cli_table_go_on(cli_table_t *t);
 
 void cli_table_print(cli_table_t *t, FILE *f);
 
@@ -177,6 +186,12 @@ const char *cli_percent(const cli_t *cli, nxe_u128_t num, nxe_u128_t den);
 
 /* num/den, at most 1 and den below 2^126, as JSON and CSV have it. */
 const char *cli_ratio(const cli_t *cli, nxe_u128_t num, nxe_u128_t den);
+
+/*
+ * Milliseconds to three digits: "4.12 ms", "412 ms", "1.21 s", "3,600 s";
+ * memory of cli->mem.
+ */
+const char *cli_duration(const cli_t *cli, double ms);
 
 /* Formatted text in cli->mem; never NULL (exits when there is no memory). */
 char *cli_format(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);

@@ -15,7 +15,6 @@
 #include "cli/logfile.h"
 #include "cli/registry.h"
 
-#define DEFAULT_LOG   "/var/log/nginx/experiment/*.log*"
 #define PHASES_SHOWN  8
 
 
@@ -124,7 +123,7 @@ make_plan(cli_t *cli, analyze_report_t *report, char **glob)
         return cli_fail(&err);
     }
 
-    *glob = DEFAULT_LOG;
+    *glob = CLI_DEFAULT_LOG;
 
     if (nxe_registry_meta(txn, "log", cli->mem, &log, &err) == NXE_OK) {
         *glob = (char *) log.data;

@@ -16,6 +16,7 @@ static const struct {
     { "table/json/csv", "table json csv" },
     { "S", "off canary ab rollout paused rolled_back" },
     { "D", "json openai_chat openai_responses anthropic" },
+    { "WHAT", "usage" },
     { "FILE/DIR/-", NULL },
     { "FILE", NULL },
     { "DIR", NULL },
@@ -52,6 +53,8 @@ words_of(const cli_command_t *command)
         const char  *words;
     } fixed[] = {
         { "stage", "off canary ab rollout" },
+        { "price", "set list" },
+        { "log", "show" },
         { "completion", "bash zsh fish" }
     };
 

@@ -23,8 +23,6 @@
 #include "cli/init_group.h"
 #include "cli/registry.h"
 
-#define DEFAULT_LOG  "/var/log/nginx/experiment/*.log*"
-
 
 typedef struct {
     cli_t              *cli;
@@ -164,7 +162,7 @@ known_log(init_t *init, nxe_registry_t *reg)
         return init->log;
     }
 
-    log = nxe_str(DEFAULT_LOG);
+    log = nxe_str(CLI_DEFAULT_LOG);
 
     if (nxe_registry_begin(reg, &txn, NULL) == NXE_OK) {
         (void) nxe_registry_meta(txn, "log", init->cli->mem, &log, NULL);
@@ -495,7 +493,7 @@ cmd_init(cli_t *cli)
 static const cli_opt_t  init_opts[] = {
     { "group", 0, "G", 0, "the group of nginx's workers" },
     { "log", 0, "GLOB", 0,
-      "the log files that analyze reads (" DEFAULT_LOG ")" },
+      "the log files that analyze reads (" CLI_DEFAULT_LOG ")" },
     { NULL, 0, NULL, 0, NULL }
 };
 

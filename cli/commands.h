@@ -22,6 +22,8 @@ extern const cli_command_t  cmd_assign_command;
 extern const cli_command_t  cmd_explain_command;
 extern const cli_command_t  cmd_try_command;
 extern const cli_command_t  cmd_analyze_command;
+extern const cli_command_t  cmd_log_command;
+extern const cli_command_t  cmd_price_command;
 extern const cli_command_t  cmd_doctor_command;
 extern const cli_command_t  cmd_completion_command;
 extern const cli_command_t  cmd_version_command;

@@ -111,6 +111,40 @@ check_windows(doctor_t *d)
 }
 
 
+/* Costs are added up by currency: two of them make two totals. */
+
+static void
+check_prices(doctor_t *d, nxe_registry_txn_t *txn)
+{
+    size_t        i, n;
+    nxe_error_t   err;
+    nxe_price_t  *prices;
+
+    if (nxe_registry_prices(txn, d->cli->mem, &prices, &n, &err) != NXE_OK) {
+        doctor_add(d, "prices", DOCTOR_FAIL, "restore a backup of the "
+                   "registry, or find out who wrote to it", "%s", err.text);
+        return;
+    }
+
+    if (n == 0) {
+        return;
+    }
+
+    for (i = 1; i < n; i++) {
+        if (strcmp(prices[i].currency, prices[0].currency) != 0) {
+            doctor_add(d, "prices", DOCTOR_WARN, "expctl price list",
+                       "%zu models, in %s and %s: costs of two currencies do "
+                       "not add up", n, prices[0].currency,
+                       prices[i].currency);
+            return;
+        }
+    }
+
+    doctor_add(d, "prices", DOCTOR_OK, NULL, "%zu model%s, %s", n,
+               n == 1 ? "" : "s", prices[0].currency);
+}
+
+
 static nxe_status_t
 read_registry(doctor_t *d, nxe_registry_txn_t *txn, nxe_error_t *err)
 {
@@ -148,6 +182,7 @@ read_registry(doctor_t *d, nxe_registry_txn_t *txn, nxe_error_t *err)
                d->nexperiments == 1 ? "" : "s");
 
     check_windows(d);
+    check_prices(d, txn);
 
     return NXE_OK;
 }

@@ -36,6 +36,9 @@ static const common_t  commons[] = {
     { CLI_OUTPUT,
       { "output", 'o', "table/json/csv", 0, "form of the result" } },
 
+    { CLI_FORMAT,
+      { "format", 'o', "table/json/csv", 0, "form of the result" } },
+
     { CLI_REGISTRY,
       { "registry", 0, "DIR", 0,
         "the registry (else EXPCTL_REGISTRY, else " DEFAULT_REGISTRY ")" } },
@@ -333,7 +336,7 @@ set_common(cli_t *cli)
                  && getenv("NO_COLOR") == NULL
                  && (s == NULL || strcmp(s, "dumb") != 0);
 
-    s = cli_opt(cli, "output");
+    s = cli_opt(cli, cli->command->common & CLI_FORMAT ? "format" : "output");
     if (s == NULL) {
         return CLI_DONE;
     }

@@ -431,6 +431,26 @@ cli_now(const cli_t *cli)
 }
 
 
+const char *
+cli_duration(const cli_t *cli, double ms)
+{
+    int          digits;
+    double       x;
+    const char  *unit;
+
+    unit = ms < 999.5 ? "ms" : "s";
+    x = ms < 999.5 ? ms : ms / 1000;
+
+    if (x >= 999.5) {
+        return cli_format(cli, "%s s", cli_count(cli, (uint64_t) (x + 0.5)));
+    }
+
+    digits = x < 9.995 ? 2 : x < 99.95 ? 1 : 0;
+
+    return cli_format(cli, "%.*f %s", digits, x, unit);
+}
+
+
 int
 cli_print_buf(nxe_buf_t *b)
 {

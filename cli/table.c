@@ -25,7 +25,8 @@ struct cli_table_s {
     const cli_t        *cli;
     const char         *spec;
     int                 ncols;
-    unsigned            no_heads:1;
+    unsigned            no_heads:1;     /* of people's table */
+    unsigned            going_on:1;     /* nor of CSV */
     cell_t              heads[COLUMNS_MAX];
     cell_t             *cells;
     size_t              n;
@@ -122,6 +123,14 @@ void
 cli_cell_mark(cli_table_t *t, const char *word)
 {
     add_cell(t, word, cli_mark(t->cli, word));
+}
+
+
+void
+cli_table_go_on(cli_table_t *t)
+{
+    t->no_heads = 1;
+    t->going_on = 1;
 }
 
 
@@ -331,7 +340,9 @@ cli_table_print(cli_table_t *t, FILE *f)
     size_t  n;
 
     if (t->cli->format == CLI_CSV) {
-        print_csv_row(t, f, t->heads);
+        if (!t->going_on) {
+            print_csv_row(t, f, t->heads);
+        }
 
         for (n = 0; n + (size_t) t->ncols <= t->n; n += (size_t) t->ncols) {
             print_csv_row(t, f, &t->cells[n]);

@@ -30,8 +30,24 @@ static int nxe_decimal_digits_cmp(const nxe_decimal_t *a,
 nxe_status_t
 nxe_frac_parse(nxe_str_t s, nxe_frac_t *f)
 {
-    int            digits;
+    uint64_t      nano;
+    nxe_status_t  rc;
+
+    rc = nxe_nano_parse(s, NXE_NANO, &nano);
+
+    if (rc == NXE_OK) {
+        *f = (nxe_frac_t) { nano, NXE_NANO };
+    }
+
+    return rc;
+}
+
+
+nxe_status_t
+nxe_nano_parse(nxe_str_t s, uint64_t max, uint64_t *nano)
+{
     size_t         i;
+    int64_t        digits;
     uint64_t       num;
     nxe_decimal_t  d;
 
@@ -40,13 +56,16 @@ nxe_frac_parse(nxe_str_t s, nxe_frac_t *f)
     }
 
     if (d.n == 0) {
-        *f = (nxe_frac_t) { 0, NXE_NANO };
+        *nano = 0;
         return NXE_OK;
     }
 
-    /* 0.D1... x 10^exp has n - exp digits behind the point */
+    /*
+     * 0.D1... x 10^exp has n - exp digits behind the point; with more than
+     * ten before it, it is above any max, and num would not hold it.
+     */
 
-    if (d.exp > 1 || d.exp < -9 || (int64_t) d.n - d.exp > 9) {
+    if (d.exp > 10 || d.exp < -9 || (int64_t) d.n - d.exp > 9) {
         return NXE_INVALID;
     }
 
@@ -57,15 +76,15 @@ nxe_frac_parse(nxe_str_t s, nxe_frac_t *f)
         }
     }
 
-    for (digits = (int) ((int64_t) d.n - d.exp); digits < 9; digits++) {
+    for (digits = (int64_t) d.n - d.exp; digits < 9; digits++) {
         num *= 10;
     }
 
-    if (num > NXE_NANO) {
+    if (num > max) {
         return NXE_INVALID;
     }
 
-    *f = (nxe_frac_t) { num, NXE_NANO };
+    *nano = num;
 
     return NXE_OK;
 }
@@ -148,17 +167,30 @@ nxe_frac_double(nxe_frac_t f)
 size_t
 nxe_frac_print(nxe_frac_t f, char out[NXE_FRAC_LEN])
 {
-    int       n;
-    uint64_t  nano;
+    size_t  n;
+    char    buf[NXE_NANO_LEN];
 
-    nano = f.num * (NXE_NANO / f.den);
+    n = nxe_nano_print(f.num * (NXE_NANO / f.den), buf);
+    memcpy(out, buf, n + 1);
+
+    return n;
+}
+
+
+size_t
+nxe_nano_print(uint64_t nano, char out[NXE_NANO_LEN])
+{
+    int  n;
 
     if (nano % NXE_NANO == 0) {
-        n = snprintf(out, NXE_FRAC_LEN, "%u", (unsigned) (nano / NXE_NANO));
+        n = snprintf(out, NXE_NANO_LEN, "%llu",
+                     (unsigned long long) (nano / NXE_NANO));
         return (size_t) n;
     }
 
-    n = snprintf(out, NXE_FRAC_LEN, "0.%09u", (unsigned) (nano % NXE_NANO));
+    n = snprintf(out, NXE_NANO_LEN, "%llu.%09u",
+                 (unsigned long long) (nano / NXE_NANO),
+                 (unsigned) (nano % NXE_NANO));
 
     while (out[n - 1] == '0') {
         out[--n] = '\0';

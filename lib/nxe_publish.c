@@ -63,6 +63,7 @@ nxe_publish_begin(const char *dir, gid_t gid, nxe_publish_t **publish,
     p->gid = gid;
     p->dir = strdup(dir);
     p->arena = nxe_arena_new();
+    p->prices = nxe_str("");
     nxe_buf_init(&p->bytes, NXE_PUBLISH_BYTES);
 
     p->lock = open(dir, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
@@ -176,6 +177,17 @@ nxe_publish_add(nxe_publish_t *p, const nxe_doc_t *doc, const cJSON *tree,
     }
 
     p->n++;
+
+    return NXE_OK;
+}
+
+
+nxe_status_t
+nxe_publish_prices(nxe_publish_t *p, nxe_str_t json, nxe_error_t *err)
+{
+    if (nxe_publish_keep(p, json, &p->prices) != NXE_OK) {
+        return nxe_fail(err, NXE_NOMEM, "no memory");
+    }
 
     return NXE_OK;
 }
@@ -415,7 +427,7 @@ nxe_publish_map(nxe_publish_t *p, const char *tmp,
     int     rc;
     size_t  i, map;
 
-    map = p->bytes.len + (1u << 20);
+    map = p->bytes.len + p->prices.len + (1u << 20);
     for (i = 0; i < p->n; i++) {
         map += 2 * (p->entries[i].doc.len + p->entries[i].state.len) + 4096;
     }

@@ -34,6 +34,7 @@ struct nxe_publish_s {
 
     nxe_arena_t        *arena;
     nxe_buf_t           bytes;
+    nxe_str_t           prices;     /* JSON; empty: none */
 
     nxe_publish_entry_t *entries;
     size_t              n;

@@ -92,6 +92,10 @@ nxe_publish_dbs(nxe_publish_t *p, MDB_txn *txn, uint64_t id,
         rc = nxe_publish_put(txn, dbi[0], nxe_str("head"), nxe_str_of(head));
     }
 
+    if (rc == 0 && p->prices.len != 0) {
+        rc = nxe_publish_put(txn, dbi[0], nxe_str("prices"), p->prices);
+    }
+
     for (n = 0; n < p->n && rc == 0; n++) {
         e = &p->entries[n];
 

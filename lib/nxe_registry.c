@@ -330,12 +330,10 @@ nxe_registry_head(nxe_registry_txn_t *txn, char head[NXE_HEAD_LEN + 1],
 }
 
 
-/* kind is the name of the member that value is, too. */
-
-static nxe_status_t
-add_history(nxe_registry_txn_t *txn, nxe_str_t name, const char *kind,
-    nxe_str_t value, const nxe_state_t *state, const nxe_actor_t *actor,
-    nxe_error_t *err)
+nxe_status_t
+nxe_registry_add_history(nxe_registry_txn_t *txn, nxe_str_t name,
+    const char *kind, nxe_str_t value, const nxe_state_t *state,
+    const nxe_actor_t *actor, nxe_error_t *err)
 {
     int            i;
     char           hash[HASH_HEX];
@@ -358,9 +356,15 @@ add_history(nxe_registry_txn_t *txn, nxe_str_t name, const char *kind,
     nxe_buf_init(&b, ENTRY_MAX);
     nxe_buf_addf(&b, "{\"n\":%llu,\"name\":", (unsigned long long) n);
     nxe_buf_add_json(&b, name);
-    nxe_buf_addf(&b, ",\"kind\":\"%s\",\"revision\":%llu,\"phase\":%llu,"
-                 "\"%s\":", kind, (unsigned long long) state->revision,
-                 (unsigned long long) state->phase, kind);
+    nxe_buf_addf(&b, ",\"kind\":\"%s\"", kind);
+
+    if (state != NULL) {
+        nxe_buf_addf(&b, ",\"revision\":%llu,\"phase\":%llu",
+                     (unsigned long long) state->revision,
+                     (unsigned long long) state->phase);
+    }
+
+    nxe_buf_addf(&b, ",\"%s\":", kind);
     nxe_buf_add(&b, value);
     nxe_buf_add(&b, nxe_str(",\"actor\":"));
     nxe_buf_add_json(&b, actor->actor);
@@ -410,8 +414,8 @@ put_state(nxe_registry_txn_t *txn, nxe_str_t name, const nxe_state_t *state,
     }
 
     if (rc == NXE_OK && history) {
-        rc = add_history(txn, name, "state", nxe_buf_str(&b), state, actor,
-                         err);
+        rc = nxe_registry_add_history(txn, name, "state", nxe_buf_str(&b),
+                                      state, actor, err);
     }
 
     nxe_buf_free(&b);
@@ -429,7 +433,8 @@ nxe_registry_put_doc(nxe_registry_txn_t *txn, nxe_str_t name, nxe_str_t json,
     rc = nxe_registry_put(txn, NXE_DB_EXPERIMENTS, name, json, err);
 
     if (rc == NXE_OK) {
-        rc = add_history(txn, name, "document", json, state, actor, err);
+        rc = nxe_registry_add_history(txn, name, "document", json, state,
+                                      actor, err);
     }
 
     if (rc == NXE_OK) {

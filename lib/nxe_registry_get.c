@@ -383,8 +383,15 @@ walk_entry(void *ctx, uint64_t n, nxe_str_t text, nxe_error_t *err)
         return NXE_OK;
     }
 
-    rc = nxe_str_eq(e.kind, nxe_str("\"document\""))
-         ? walk_document(walk, &e) : walk_state(walk, &e, err);
+    if (nxe_str_eq(e.kind, nxe_str("\"document\""))) {
+        rc = walk_document(walk, &e);
+
+    } else if (nxe_str_eq(e.kind, nxe_str("\"state\""))) {
+        rc = walk_state(walk, &e, err);
+
+    } else {
+        rc = NXE_OK;
+    }
 
     return rc == NXE_NOMEM ? no_memory(err) : rc;
 }

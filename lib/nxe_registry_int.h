@@ -49,6 +49,14 @@ nxe_status_t nxe_registry_value(nxe_registry_txn_t *txn, nxe_db_t db,
 nxe_status_t nxe_registry_put(nxe_registry_txn_t *txn, nxe_db_t db,
     nxe_str_t key, nxe_str_t value, nxe_error_t *err);
 
+/*
+ * Adds to the history; kind is the name of the member that value, JSON, is,
+ * too.  Without a state, and with an empty name, it is of no experiment.
+ */
+nxe_status_t nxe_registry_add_history(nxe_registry_txn_t *txn, nxe_str_t name,
+    const char *kind, nxe_str_t value, const nxe_state_t *state,
+    const nxe_actor_t *actor, nxe_error_t *err);
+
 
 NXE_END_DECLS
 

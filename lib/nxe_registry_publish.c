@@ -84,6 +84,45 @@ add_one(nxe_registry_txn_t *txn, nxe_publish_t *publish, nxe_str_t name,
 }
 
 
+/* Prices that cannot be read are none: they hold up no experiment. */
+
+static nxe_status_t
+add_prices(nxe_registry_txn_t *txn, nxe_publish_t *publish,
+    const nxe_mem_t *mem, nxe_published_t *done, nxe_error_t *err)
+{
+    size_t         n;
+    nxe_str_t      json;
+    nxe_error_t    one;
+    nxe_price_t   *prices;
+    nxe_status_t   rc;
+
+    rc = nxe_registry_prices(txn, mem, &prices, &n, &one);
+
+    if (rc == NXE_INVALID) {
+        done->left_out++;
+
+        if (err != NULL) {
+            *err = one;
+            err->status = NXE_OK;
+        }
+
+        return NXE_OK;
+    }
+
+    if (rc != NXE_OK) {
+        return nxe_fail(err, rc, "%s", one.text);
+    }
+
+    rc = nxe_registry_value(txn, NXE_DB_META, nxe_str("prices"), &json, err);
+
+    if (rc == NXE_OK) {
+        rc = nxe_publish_prices(publish, json, err);
+    }
+
+    return rc == NXE_DECLINED ? NXE_OK : rc;
+}
+
+
 static nxe_status_t
 add_all(nxe_registry_txn_t *txn, nxe_publish_t *publish,
     const nxe_mem_t *mem, nxe_published_t *done, nxe_error_t *err)
@@ -96,6 +135,10 @@ add_all(nxe_registry_txn_t *txn, nxe_publish_t *publish,
 
     for (i = 0; rc == NXE_OK && i < n; i++) {
         rc = add_one(txn, publish, names[i], done, err);
+    }
+
+    if (rc == NXE_OK) {
+        rc = add_prices(txn, publish, mem, done, err);
     }
 
     return rc;

@@ -28,6 +28,7 @@ struct nxe_serving_s {
     /* afterwards */
     MDB_env            *env;
     MDB_txn            *txn;
+    MDB_dbi             meta;
     MDB_dbi             docs;
     MDB_dbi             states;
     MDB_dbi             layers;
@@ -246,17 +247,16 @@ static nxe_status_t
 nxe_serving_format(nxe_serving_t *s, nxe_error_t *err)
 {
     int           rc;
-    MDB_dbi       meta;
     uint64_t      format;
     nxe_str_t     value;
     nxe_status_t  status;
 
-    rc = mdb_dbi_open(s->txn, "meta", 0, &meta);
+    rc = mdb_dbi_open(s->txn, "meta", 0, &s->meta);
     if (rc != 0) {
         return nxe_serving_mdb(rc, s->path, err);
     }
 
-    status = nxe_serving_get(s, meta, nxe_str("format"), &value, err);
+    status = nxe_serving_get(s, s->meta, nxe_str("format"), &value, err);
 
     if (status == NXE_DECLINED
         || (status == NXE_OK && nxe_serving_uint(value, &format) != NXE_OK))
@@ -573,6 +573,26 @@ nxe_serving_layers(nxe_serving_t *s, const nxe_mem_t *mem, nxe_str_t **names,
     }
 
     return status;
+}
+
+
+nxe_status_t
+nxe_serving_prices(nxe_serving_t *s, const nxe_mem_t *mem,
+    nxe_price_t **prices, size_t *n, nxe_error_t *err)
+{
+    nxe_str_t     json;
+    nxe_status_t  rc;
+
+    rc = nxe_serving_get(s, s->meta, nxe_str("prices"), &json, err);
+
+    if (rc == NXE_DECLINED) {
+        json = nxe_str("");
+
+    } else if (rc != NXE_OK) {
+        return rc;
+    }
+
+    return nxe_prices_parse(json, mem, prices, n, err);
 }
 
 

@@ -17,6 +17,7 @@
 #include <nxe/feedback.h>
 #include <nxe/keys.h>
 #include <nxe/meter.h>
+#include <nxe/price.h>
 #include <nxe/serving.h>
 #include <nxe/splice.h>
 #include <nxe/target.h>
@@ -260,6 +261,9 @@ struct ngx_http_experiment_snapshot_s {
     ngx_rbtree_node_t                layers_sentinel;
     ngx_http_experiment_bind_t     **binds;        /* by location index */
     ngx_str_t                        log;          /* what all lines have */
+    nxe_price_t                     *prices;
+    size_t                           nprices;
+    unsigned                         priced:1;     /* they were looked at */
 };
 
 
@@ -338,26 +342,6 @@ typedef enum {
 } ngx_http_experiment_body_e;
 
 
-/* The lines of a request for the log, joined by newlines. */
-
-typedef ngx_int_t (*ngx_http_experiment_line_pt)(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
-
-/*
- * What a content handler does with a body: status is 0, and body all of it, or
- * what it has to be refused with.  What it returns ends the request.
- */
-
-typedef ngx_int_t (*ngx_http_experiment_json_pt)(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, nxe_str_t body);
-
-
-/* Goes on with what has waited for another turn; what it returns, too. */
-
-typedef ngx_int_t (*ngx_http_experiment_run_pt)(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx);
-
-
 /* What is measured of an upstream's answer; times since the request began. */
 
 typedef struct {
@@ -366,6 +350,8 @@ typedef struct {
     uint64_t                         now;          /* of this call, or 0 */
     const char                      *unmetered;    /* why, or NULL */
     const char                      *failed;       /* a stream: how, or NULL */
+    const nxe_price_t               *price;        /* NULL: there is none */
+    uint64_t                         cost;         /* 10^-9 of its currency */
     ngx_http_experiment_used_t      *used;
     ngx_atomic_uint_t                number;
 
@@ -385,8 +371,29 @@ typedef struct {
     unsigned                         connected:1;  /* cold is known */
     unsigned                         cold:1;
     unsigned                         aborted:1;    /* the client left */
-    unsigned                         done:1;
+    unsigned                         paid:1;       /* cost is known */
+    unsigned                         done:1;       /* nothing comes any more */
 } ngx_http_experiment_answer_t;
+
+
+/* The lines of a request for the log, joined by newlines. */
+
+typedef ngx_int_t (*ngx_http_experiment_line_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
+
+/*
+ * What a content handler does with a body: status is 0, and body all of it, or
+ * what it has to be refused with.  What it returns ends the request.
+ */
+
+typedef ngx_int_t (*ngx_http_experiment_json_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, nxe_str_t body);
+
+
+/* Goes on with what has waited for another turn; what it returns, too. */
+
+typedef ngx_int_t (*ngx_http_experiment_run_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
 
 
 struct ngx_http_experiment_ctx_s {
@@ -429,7 +436,7 @@ struct ngx_http_experiment_ctx_s {
     ngx_http_experiment_line_pt      line;         /* NULL: a request's */
     void                            *data;         /* of that handler */
     ngx_http_experiment_run_pt       run;          /* it, when it has waited */
-    ngx_str_t                        feedback_key;    /* headers, as they came */
+    ngx_str_t                        feedback_key;   /* as it came */
     ngx_str_t                        feedback_token;
 
     unsigned                         assigned:1;   /* entries are there */
@@ -492,7 +499,7 @@ typedef struct {
 
 /* A POST of feedback: ctx->data of its handler. */
 
-#define NGX_HTTP_EXPERIMENT_NAMED      64          /* experiments of one POST */
+#define NGX_HTTP_EXPERIMENT_NAMED      64     /* experiments of one POST */
 
 typedef struct {
     nxe_str_t                        name;
@@ -590,6 +597,8 @@ void ngx_http_experiment_spend(ngx_http_experiment_worker_t *w,
 ngx_http_experiment_snapshot_t *ngx_http_experiment_snapshot_create(
     ngx_http_experiment_worker_t *worker, nxe_serving_t *serving,
     uint64_t generation, ngx_log_t *log);
+const nxe_price_t *ngx_http_experiment_price(
+    ngx_http_experiment_snapshot_t *snapshot, nxe_str_t model);
 void ngx_http_experiment_snapshot_destroy(
     ngx_http_experiment_snapshot_t *snapshot, ngx_uint_t max);
 ngx_int_t ngx_http_experiment_bind(ngx_http_experiment_snapshot_t *snapshot,
@@ -715,7 +724,6 @@ void ngx_http_experiment_meter_buf(ngx_http_experiment_ctx_t *ctx,
 ngx_uint_t ngx_http_experiment_aborted(ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_tpot(ngx_http_experiment_answer_t *a,
     uint64_t *ns);
-void ngx_http_experiment_meter_done(ngx_http_experiment_ctx_t *ctx);
 uint64_t ngx_http_experiment_now(ngx_http_experiment_ctx_t *ctx);
 
 /* ngx_http_experiment_usage.c */
@@ -733,6 +741,12 @@ ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
 /* ngx_http_experiment_variables.c */
 
 ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_experiment_add_table(ngx_conf_t *cf,
+    ngx_http_variable_t *v);
+
+/* ngx_http_experiment_answer_variables.c */
+
+ngx_int_t ngx_http_experiment_add_answer_variables(ngx_conf_t *cf);
 
 /* ngx_http_experiment_ofrep.c */
 
@@ -790,6 +804,8 @@ u_char *ngx_http_experiment_decimal(u_char *p, uint64_t n,
     ngx_uint_t digits);
 void ngx_http_experiment_ms(ngx_http_experiment_line_t *l,
     const char *member, uint64_t us);
+
+void ngx_http_experiment_nano(ngx_http_experiment_line_t *l, uint64_t n);
 
 void ngx_http_experiment_keep(ngx_http_experiment_line_t *l, size_t from,
     ngx_pool_t *pool, ngx_str_t *text);

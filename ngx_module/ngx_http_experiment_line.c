@@ -249,6 +249,23 @@ ngx_http_experiment_ms(ngx_http_experiment_line_t *l, const char *member,
 }
 
 
+/* 10^-9 of a currency, with nine digits. */
+
+void
+ngx_http_experiment_nano(ngx_http_experiment_line_t *l, uint64_t n)
+{
+    u_char  *p;
+
+    p = ngx_http_experiment_room(l, NGX_INT64_LEN + 2);
+
+    if (p != NULL) {
+        p = ngx_http_experiment_decimal(p, n / 1000000000, 1);
+        *p++ = '.';
+        l->pos = ngx_http_experiment_decimal(p, n % 1000000000, 9);
+    }
+}
+
+
 /* What has been written since an offset, for later lines too. */
 
 void

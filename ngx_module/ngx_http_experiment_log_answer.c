@@ -28,11 +28,9 @@ ngx_http_experiment_log_answer(ngx_http_experiment_line_t *l,
 {
     ngx_http_experiment_answer_t  *a;
 
-    ngx_http_experiment_meter_done(ctx);
-
     a = ctx->answer;
 
-    if (a != NULL) {
+    if (a != NULL && a->done) {
         if (a->stream) {
             ngx_http_experiment_lit(l, ",\"stream\":true");
         }
@@ -57,6 +55,13 @@ ngx_http_experiment_log_answer(ngx_http_experiment_line_t *l,
 
         if (a->connected) {
             ngx_http_experiment_bool(l, "\"cold\"", a->cold);
+        }
+
+        if (a->paid) {
+            ngx_http_experiment_lit(l, ",\"cost\":");
+            ngx_http_experiment_nano(l, a->cost);
+            ngx_http_experiment_lit(l, ",\"currency\":");
+            ngx_http_experiment_string(l, a->price->currency, 3);
         }
     }
 

@@ -19,6 +19,8 @@ static void ngx_http_experiment_open_meter(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 static void ngx_http_experiment_connection(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+static void ngx_http_experiment_meter_done(void *data);
+static void ngx_http_experiment_pay(ngx_http_experiment_ctx_t *ctx);
 
 
 /* 1 where the edge asks a chat that streams for its usage. */
@@ -95,6 +97,7 @@ void
 ngx_http_experiment_meter_header(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
+    ngx_http_cleanup_t            *cln;
     ngx_http_experiment_answer_t  *a;
 
     if (!ctx->frozen || ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_OFF
@@ -104,9 +107,14 @@ ngx_http_experiment_meter_header(ngx_http_request_t *r,
     }
 
     a = ngx_pcalloc(r->pool, sizeof(ngx_http_experiment_answer_t));
-    if (a == NULL) {
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (a == NULL || cln == NULL) {
         return;
     }
+
+    cln->handler = ngx_http_experiment_meter_done;
+    cln->data = ctx;
 
     ctx->answer = a;
     a->first_byte = ngx_http_experiment_now(ctx);
@@ -380,19 +388,17 @@ ngx_http_experiment_tpot(ngx_http_experiment_answer_t *a, uint64_t *ns)
 }
 
 
-/* Once, behind the last byte, or where there will be no more of them. */
+/* Before the request is logged: there will be no more bytes. */
 
-void
-ngx_http_experiment_meter_done(ngx_http_experiment_ctx_t *ctx)
+static void
+ngx_http_experiment_meter_done(void *data)
 {
+    ngx_http_experiment_ctx_t  *ctx = data;
+
     nxe_meter_t                   *m;
     ngx_http_experiment_answer_t  *a;
 
     a = ctx->answer;
-
-    if (a == NULL || a->done) {
-        return;
-    }
 
     a->done = 1;
     m = &a->meter;
@@ -428,4 +434,41 @@ ngx_http_experiment_meter_done(ngx_http_experiment_ctx_t *ctx)
     {
         a->failed = "incomplete";
     }
+
+    ngx_http_experiment_pay(ctx);
+}
+
+
+/* By the model that the answer names. */
+
+static void
+ngx_http_experiment_pay(ngx_http_experiment_ctx_t *ctx)
+{
+    uint64_t                       input, output, cached, cache_write;
+    nxe_meter_t                   *m;
+    ngx_http_experiment_answer_t  *a;
+
+    a = ctx->answer;
+    m = &a->meter;
+
+    if (ctx->snapshot == NULL
+        || nxe_meter_tokens(m, NXE_TOKENS_INPUT, &input) != NXE_OK
+        || nxe_meter_tokens(m, NXE_TOKENS_OUTPUT, &output) != NXE_OK)
+    {
+        return;
+    }
+
+    cached = 0;
+    cache_write = 0;
+    (void) nxe_meter_tokens(m, NXE_TOKENS_CACHED, &cached);
+    (void) nxe_meter_tokens(m, NXE_TOKENS_CACHE_WRITE, &cache_write);
+
+    a->price = ngx_http_experiment_price(ctx->snapshot,
+                                         (nxe_str_t) { m->model.data,
+                                                       m->model.len });
+
+    a->paid = a->price != NULL
+              && nxe_price_cost(a->price, input, output, cached, cache_write,
+                                &a->cost)
+                 == NXE_OK;
 }

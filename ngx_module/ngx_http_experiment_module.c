@@ -132,20 +132,6 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       offsetof(ngx_http_experiment_loc_conf_t, strip),
       NULL },
 
-    { ngx_string("experiment_ofrep"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_experiment_set_ofrep,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      NULL },
-
-    { ngx_string("experiment_feedback"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
-      ngx_http_experiment_set_feedback,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      NULL },
-
     { ngx_string("experiment_meter"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -165,6 +151,20 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       ngx_conf_set_msec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_experiment_loc_conf_t, warm_after),
+      NULL },
+
+    { ngx_string("experiment_ofrep"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_set_ofrep,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_feedback"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_experiment_set_feedback,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
       ngx_null_command
@@ -205,7 +205,8 @@ ngx_module_t  ngx_http_experiment_module = {
 static ngx_int_t
 ngx_http_experiment_preconfiguration(ngx_conf_t *cf)
 {
-    return ngx_http_experiment_add_variables(cf);
+    return ngx_http_experiment_add_variables(cf) == NGX_OK
+           ? ngx_http_experiment_add_answer_variables(cf) : NGX_ERROR;
 }
 
 

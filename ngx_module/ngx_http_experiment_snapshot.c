@@ -75,6 +75,35 @@ ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
 }
 
 
+/*
+ * The price of a model, NULL if it has none.  The table is read when it is
+ * first asked for; one that cannot be read is as none.
+ */
+
+const nxe_price_t *
+ngx_http_experiment_price(ngx_http_experiment_snapshot_t *snapshot,
+    nxe_str_t model)
+{
+    nxe_error_t  err;
+
+    if (!snapshot->priced) {
+        snapshot->priced = 1;
+
+        if (nxe_serving_prices(snapshot->serving, &snapshot->mem,
+                               &snapshot->prices, &snapshot->nprices, &err)
+            != NXE_OK)
+        {
+            snapshot->nprices = 0;
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "the prices of the serving copy cannot be read: %s",
+                          err.text);
+        }
+    }
+
+    return nxe_price_find(snapshot->prices, snapshot->nprices, model);
+}
+
+
 /* In parts: after max handles it is still there. */
 
 void

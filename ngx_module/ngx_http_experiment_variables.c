@@ -110,9 +110,16 @@ static ngx_http_variable_t  ngx_http_experiment_vars[] = {
 ngx_int_t
 ngx_http_experiment_add_variables(ngx_conf_t *cf)
 {
-    ngx_http_variable_t  *var, *v;
+    return ngx_http_experiment_add_table(cf, ngx_http_experiment_vars);
+}
 
-    for (v = ngx_http_experiment_vars; v->name.len; v++) {
+
+ngx_int_t
+ngx_http_experiment_add_table(ngx_conf_t *cf, ngx_http_variable_t *v)
+{
+    ngx_http_variable_t  *var;
+
+    for ( /* void */ ; v->name.len; v++) {
 
         var = ngx_http_add_variable(cf, &v->name, v->flags);
         if (var == NULL) {

@@ -25,7 +25,8 @@ like($err, qr/\Ausage: expctl COMMAND \[ARGS\] \[OPTIONS\]\n/, 'usage');
 
 my @commands = $err =~ /^  ([a-z]+) +/mg;
 is("@commands", 'init apply validate get list tree stage pause resume '
-    . 'rollback assign explain try analyze doctor completion version help',
+    . 'rollback assign explain try analyze log price doctor completion '
+    . 'version help',
     'all commands');
 
 # help

@@ -181,10 +181,16 @@ $e->init;
 $e->apply({ name => 'tone', unit => 'header:X-Id',
             stage => { name => 'ab', exposure => 1 },
             variants => [ { name => 'a' }, { name => 'b' } ] });
+$e->must('price', 'set', 'gpt-4o', '--input', '2.5', '--output', '10',
+         '--cached', '1.25', '--currency', 'USD');
+$e->must('price', 'set', 'claude', '--input', '3', '--output', '15',
+         '--cached', '0.3', '--cache-write', '3.75', '--currency', 'USD');
 $e->run(<<'EOC');
 %%MAIN%%
 http {
     %%HTTP%%
+    log_format vars '$experiment_ttft $experiment_tpot $experiment_cost '
+                    '$experiment_input_tokens $experiment_output_tokens';
     proxy_cache_path %%DIR%%/tmp/cache keys_zone=c:1m;
     upstream up { server 127.0.0.1:%%PORT_UP%%; }
     upstream warm { server 127.0.0.1:%%PORT_UP%%; keepalive 4; }
@@ -194,6 +200,11 @@ http {
         location /on/ { proxy_pass http://warm; }
         location /passive/ { experiment_meter passive; proxy_pass http://up; }
         location /off/ { experiment_meter off; proxy_pass http://up; }
+        location /vars/ {
+            access_log "%%DIR%%/log/vars.log" vars;
+            add_header X-Early "<$experiment_ttft$experiment_cost>" always;
+            proxy_pass http://up;
+        }
         location /none/ { experiment off; proxy_pass http://up; }
         location /buffered/ {
             experiment_stream_unbuffered off;
@@ -427,6 +438,26 @@ ask('passive', 'chat-json', '{}');
 is(join(' ', map { $_->{cold} ? 'cold' : 'warm' } ($e->log_next)[0],
         $e->log_next, $e->log_next), 'warm warm cold',
    'a connection kept alive is warm, a new one cold');
+
+
+# Costs, and the variables.
+my %cost = (usage => 0.00009, anthropic => 10 * 3e-6 + 5 * 0.3e-6
+            + 1 * 3.75e-6 + 7 * 15e-6, chat => undef, responses => undef);
+
+for my $name (sort keys %stream) {
+    ask('on', "$name-whole");
+    my $line = $e->log_next;
+    my $cost = $cost{$name};
+    is($line->{cost}, $cost && sprintf('%.9f', $cost) + 0, "$name - cost");
+    is($line->{currency}, $cost && 'USD', "$name - currency");
+}
+
+$r = ask('vars', 'usage-events');
+is($r->header('X-Early'), '<>', 'variables - nothing before the end');
+$e->wait_for(sub { -s $e->dir . '/log/vars.log' });
+like($e->read_file('log/vars.log'),
+     qr/^\d+\.\d{3} \d+\.\d{3} 0\.000090000 20 5$/, 'variables - at the end');
+ask('vars', 'chat-whole', '{}');
 
 
 # Ends in the middle.

@@ -31,6 +31,21 @@ typedef struct {
  */
 nxe_status_t nxe_frac_parse(nxe_str_t s, nxe_frac_t *f);
 
+/*
+ * A JSON number from 0 to max * 10^-9 with at most nine digits after the
+ * point once trailing zeros are gone, as a multiple of 10^-9.  max is at most
+ * 10^18.  NXE_INVALID: anything else.
+ */
+nxe_status_t nxe_nano_parse(nxe_str_t s, uint64_t max, uint64_t *nano);
+
+/*
+ * The shortest decimal of a multiple of 10^-9: "2.5", "0.000000001", "0".
+ * Returns the length; out is zero-terminated.
+ */
+#define NXE_NANO_LEN  24
+
+size_t nxe_nano_print(uint64_t nano, char out[NXE_NANO_LEN]);
+
 /* As nxe_frac_parse(), or a percentage: "10%" is 0.1. */
 nxe_status_t nxe_frac_parse_share(nxe_str_t s, nxe_frac_t *f);
 

@@ -5,7 +5,8 @@
  *
  * Databases:
  *   meta         "format" -> "1", "log" -> default log files,
- *                "group" -> the group of nginx's workers
+ *                "group" -> the group of nginx's workers,
+ *                "prices" -> the table of price.h
  *   experiments  NAME -> canonical JSON
  *   state        NAME -> nxe_state_print()
  *   history      8 bytes big-endian, from 1 -> one JSON object; "prev" is the
@@ -19,6 +20,7 @@
 #include <nxe/base.h>
 #include <nxe/buf.h>
 #include <nxe/doc.h>
+#include <nxe/price.h>
 #include <nxe/serving.h>
 #include <nxe/state.h>
 #include <nxe/tree.h>
@@ -152,6 +154,30 @@ nxe_status_t nxe_registry_put_meta(nxe_registry_txn_t *txn, const char *name,
 
 
 /*
+ * The prices, in the order of nxe_prices_parse(); all memory is mem's.
+ * NXE_INVALID: what is there cannot be read.
+ */
+nxe_status_t nxe_registry_prices(nxe_registry_txn_t *txn,
+    const nxe_mem_t *mem, nxe_price_t **prices, size_t *n, nxe_error_t *err);
+
+/*
+ * Puts the price of a model, in place of the one that it has, and one entry
+ * of history: of no experiment ("name":""), "kind":"price", "price" as it
+ * stands in the table.  NXE_DECLINED: it has this price already, and nothing
+ * is put; NXE_CONFLICT: there would be more than NXE_PRICES.
+ */
+nxe_status_t nxe_registry_put_price(nxe_registry_txn_t *txn,
+    const nxe_price_t *price, const nxe_actor_t *actor, nxe_error_t *err);
+
+/*
+ * Takes the price of a model away; "price" of the history has the model
+ * alone.  NXE_DECLINED: it has none.
+ */
+nxe_status_t nxe_registry_drop_price(nxe_registry_txn_t *txn,
+    nxe_str_t model, const nxe_actor_t *actor, nxe_error_t *err);
+
+
+/*
  * The history, oldest first: each() gets the entry's bytes, which live as
  * long as the transaction.  Anything but NXE_OK from it ends the walk and is
  * returned.
@@ -188,7 +214,7 @@ nxe_status_t nxe_registry_phases(nxe_registry_txn_t *txn, nxe_str_t name,
  * Publishes the newest transaction into PATH/serving, unless it is there
  * already.  *done tells which.  An experiment that cannot be read is left
  * out, so that it does not hold up the others, and named in err->text
- * (status NXE_OK).
+ * (status NXE_OK); so are the prices.
  */
 typedef struct {
     uint64_t            txn;

@@ -11,7 +11,9 @@
  *                       from "current" after a crash between the two
  *
  * Databases of N.mdb:
- *   meta    "format" -> "1", "txn" -> decimal, "head" -> 16 hex digits
+ *   meta    "format" -> "1", "txn" -> decimal, "head" -> 16 hex digits,
+ *           "prices" -> the table of price.h; not there: none.  Readers that
+ *           do not know it let it be, so that the format stays
  *   docs    NAME -> the document's serving form (nxe_doc_serving)
  *   states  NAME -> reduced state, with "baseline", "flag" where the document
  *           has ofrep.members (live or not), and, for live ones,
@@ -29,6 +31,7 @@
 
 #include <nxe/base.h>
 #include <nxe/hash.h>
+#include <nxe/price.h>
 #include <nxe/state.h>
 
 NXE_BEGIN_DECLS
@@ -151,6 +154,15 @@ nxe_status_t nxe_serving_layers(nxe_serving_t *serving, const nxe_mem_t *mem,
 
 
 /*
+ * The prices, in the order that nxe_price_find() needs; memory of mem, but
+ * models live until the copy is closed.  0 of them where the copy has none.
+ * NXE_INVALID: what is there cannot be read.
+ */
+nxe_status_t nxe_serving_prices(nxe_serving_t *serving, const nxe_mem_t *mem,
+    nxe_price_t **prices, size_t *n, nxe_error_t *err);
+
+
+/*
  * Publishing.  begin takes an exclusive lock on DIR, so that publications
  * are serial; add in bytewise order of name; commit writes the file under a
  * temporary name, syncs, renames, writes "current" the same way, then the
@@ -168,6 +180,10 @@ nxe_status_t nxe_publish_begin(const char *dir, gid_t gid,
 /* doc is the canonical document, parsed; state its state. */
 nxe_status_t nxe_publish_add(nxe_publish_t *publish, const nxe_doc_t *doc,
     const cJSON *tree, const nxe_state_t *state, nxe_error_t *err);
+
+/* The table of price.h as JSON, which is copied; "": none. */
+nxe_status_t nxe_publish_prices(nxe_publish_t *publish, nxe_str_t json,
+    nxe_error_t *err);
 
 nxe_status_t nxe_publish_commit(nxe_publish_t *publish, uint64_t txn,
     const char head[NXE_HEAD_LEN + 1], nxe_error_t *err);

@@ -354,6 +354,73 @@ test_decimal(void **state)
 }
 
 
+/* Multiples of 10^-9 beyond one, as prices are. */
+
+static void
+test_nano(void **state)
+{
+    char          out[NXE_NANO_LEN];
+    size_t        i, n;
+    uint64_t      nano, seed, back;
+    nxe_status_t  rc;
+
+    static const struct {
+        const char  *in;
+        uint64_t     max;
+        uint64_t     nano;          /* UINT64_MAX: refused */
+        const char  *why;
+    } rows[] = {
+        { "2.5", 10000000000u, 2500000000u, "above one" },
+        { "10", 10000000000u, 10000000000u, "the most" },
+        { "10.000000001", 10000000000u, UINT64_MAX, "just above it" },
+        { "1e1", 10000000000u, 10000000000u, "an exponent" },
+        { "0", 0, 0, "zero where only zero is" },
+        { "1e-9", 0, UINT64_MAX, "more than zero there" },
+        { "1000000000", 1000000000000000000u, 1000000000000000000u,
+          "the largest max" },
+        { "1000000000.000000001", 1000000000000000000u, UINT64_MAX,
+          "just above that" },
+        { "9999999999.999999999", 1000000000000000000u, UINT64_MAX,
+          "19 digits" },
+        { "18446744074", 1000000000000000000u, UINT64_MAX,
+          "would wrap to 0.290448384" },
+        { "99999999999999999999", 1000000000000000000u, UINT64_MAX,
+          "would wrap at twenty digits" },
+        { "2.0000000001", 10000000000u, UINT64_MAX, "ten digits" },
+        { "-0.1", 10000000000u, UINT64_MAX, "negative" },
+        { "2,5", 10000000000u, UINT64_MAX, "a comma" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_n(rows); i++) {
+        rc = nxe_nano_parse(nxe_str_of(rows[i].in), rows[i].max, &nano);
+
+        if (rows[i].nano == UINT64_MAX) {
+            unit_row(rc == NXE_INVALID, rows[i].why);
+
+        } else {
+            unit_row(rc == NXE_OK && nano == rows[i].nano, rows[i].why);
+        }
+    }
+
+    n = nxe_nano_print(UINT64_MAX, out);
+    assert_string_equal(out, "18446744073.709551615");
+    assert_int_equal(n, strlen(out));
+    n = nxe_nano_print(12500000000u, out);
+    assert_string_equal(out, "12.5");
+
+    for (i = 0, seed = 3; i < 100000; i++) {
+        nano = unit_random(&seed) % 1000000000000000001u;
+        n = nxe_nano_print(nano, out);
+        assert_int_equal(nxe_nano_parse((nxe_str_t) { out, n },
+                                        1000000000000000000u, &back),
+                         NXE_OK);
+        assert_true(back == nano);
+    }
+}
+
+
 int
 main(void)
 {
@@ -363,6 +430,7 @@ main(void)
         cmocka_unit_test(test_threshold),
         cmocka_unit_test(test_arithmetic),
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_nano),
         cmocka_unit_test(test_double),
         cmocka_unit_test(test_decimal),
     };

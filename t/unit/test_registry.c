@@ -921,6 +921,215 @@ test_newer_format(void **state)
 }
 
 
+/* Prices: a table in order, a history of its own, published or left out. */
+
+typedef struct {
+    const char         *model;
+    uint64_t            input;      /* 0: take the price away */
+    nxe_status_t        rc;
+} price_t;
+
+
+static nxe_status_t
+work_price(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
+{
+    price_t      *p;
+    nxe_actor_t   actor;
+    nxe_price_t   price;
+
+    p = ctx;
+    memset(&actor, 0, sizeof(actor));
+    actor.actor = nxe_str("ana@edge");
+    actor.message = nxe_str("why");
+    actor.label = nxe_str("");
+    actor.now = nxe_str(NOW);
+
+    memset(&price, 0, sizeof(price));
+    price.model = nxe_str_of(p->model);
+    price.input = p->input;
+    strcpy(price.currency, "USD");
+
+    p->rc = p->input == 0
+            ? nxe_registry_drop_price(txn, price.model, &actor, err)
+            : nxe_registry_put_price(txn, &price, &actor, err);
+
+    return p->rc == NXE_DECLINED ? NXE_OK : p->rc;
+}
+
+
+static nxe_status_t
+price(nxe_registry_t *reg, const char *model, uint64_t input)
+{
+    price_t       p;
+    uint64_t      id;
+    nxe_error_t   err;
+
+    p.model = model;
+    p.input = input;
+
+    (void) nxe_registry_write(reg, work_price, &p, &id, &err);
+    assert_int_equal(id != 0, p.rc == NXE_OK);
+
+    return p.rc;
+}
+
+
+/* The models with their input prices, "a 1, b 2". */
+
+static const char *
+prices_text(nxe_registry_t *reg)
+{
+    static char          text[256];
+
+    size_t               i, n, len;
+    nxe_error_t          err;
+    nxe_price_t         *prices;
+    nxe_registry_txn_t  *txn;
+
+    assert_int_equal(nxe_registry_begin(reg, &txn, &err), NXE_OK);
+    assert_int_equal(nxe_registry_prices(txn, mem(), &prices, &n, &err),
+                     NXE_OK);
+    nxe_registry_end(txn);
+
+    text[0] = '\0';
+
+    for (i = 0, len = 0; i < n; i++) {
+        len += (size_t) snprintf(text + len, sizeof(text) - len,
+                                 "%s%.*s %llu", i == 0 ? "" : ", ",
+                                 (int) prices[i].model.len,
+                                 prices[i].model.data,
+                                 (unsigned long long) prices[i].input);
+    }
+
+    return text;
+}
+
+
+static nxe_status_t
+find_price(void *ctx, uint64_t n, nxe_str_t entry, nxe_error_t *err)
+{
+    (void) n;
+    (void) err;
+
+    if (memmem(entry.data, entry.len, ctx, strlen(ctx)) != NULL) {
+        return NXE_CONFLICT;
+    }
+
+    return NXE_OK;
+}
+
+
+static int
+in_history(nxe_registry_t *reg, const char *text)
+{
+    nxe_error_t          err;
+    nxe_status_t         rc;
+    nxe_registry_txn_t  *txn;
+
+    assert_int_equal(nxe_registry_begin(reg, &txn, &err), NXE_OK);
+    rc = nxe_registry_history(txn, find_price, (void *) (uintptr_t) text,
+                              &err);
+    nxe_registry_end(txn);
+
+    return rc == NXE_CONFLICT;
+}
+
+
+static void
+test_prices(void **state)
+{
+    size_t           i;
+    char             model[16];
+    nxe_registry_t  *reg;
+
+    (void) state;
+
+    reg = open_registry(1);
+    put_one(reg, "b", 0);
+    assert_string_equal(prices_text(reg), "");
+    assert_int_equal(price(reg, "b", 0), NXE_DECLINED);
+    assert_int_equal(price(reg, "b", 2), NXE_OK);
+    assert_int_equal(price(reg, "c", 3), NXE_OK);
+    assert_int_equal(price(reg, "a", 1), NXE_OK);
+    assert_string_equal(prices_text(reg), "a 1, b 2, c 3");
+    assert_int_equal(price(reg, "b", 2), NXE_DECLINED);
+    assert_int_equal(price(reg, "b", 4), NXE_OK);
+    assert_string_equal(prices_text(reg), "a 1, b 4, c 3");
+    assert_int_equal(price(reg, "a", 0), NXE_OK);
+    assert_int_equal(price(reg, "c", 0), NXE_OK);
+    assert_string_equal(prices_text(reg), "b 4");
+    assert_int_equal(price(reg, "\x01", 4), NXE_INVALID);
+
+    assert_true(in_history(reg, "\"name\":\"\",\"kind\":\"price\",\"price\":"
+        "{\"model\":\"b\",\"input\":0.000000004,\"output\":0,\"cached\":0,"
+        "\"cache_write\":0,\"currency\":\"USD\"},\"actor\":\"ana@edge\""));
+    assert_true(in_history(reg, "\"price\":{\"model\":\"c\"}"));
+    assert_int_equal(verify(reg), 7);
+
+    assert_int_equal(price(reg, "b", 0), NXE_OK);
+    assert_string_equal(prices_text(reg), "");
+
+    for (i = 0; i < NXE_PRICES; i++) {
+        snprintf(model, sizeof(model), "m%zu", i);
+        assert_int_equal(price(reg, model, 1), NXE_OK);
+    }
+
+    assert_int_equal(price(reg, "n", 1), NXE_CONFLICT);
+    assert_int_equal(price(reg, "m7", 5), NXE_OK);
+    assert_int_equal(price(reg, "m8", 0), NXE_OK);
+    assert_int_equal(price(reg, "n", 1), NXE_OK);
+
+    nxe_registry_close(reg);
+}
+
+
+static nxe_status_t
+work_bad_prices(nxe_registry_txn_t *txn, void *ctx, nxe_error_t *err)
+{
+    (void) ctx;
+    return nxe_registry_put_meta(txn, "prices", nxe_str("[{}]"), err);
+}
+
+
+static void
+test_bad_prices(void **state)
+{
+    size_t            n;
+    char              dir[160];
+    uint64_t          id;
+    nxe_error_t       err;
+    nxe_price_t      *prices;
+    nxe_entry_t       entry;
+    nxe_current_t     current;
+    nxe_serving_t    *s;
+    nxe_registry_t   *reg;
+    nxe_published_t   done;
+
+    (void) state;
+
+    reg = open_registry(1);
+    put_one(reg, "good", 0);
+    assert_int_equal(nxe_registry_write(reg, work_bad_prices, NULL, &id,
+                                        &err), NXE_OK);
+    assert_int_equal(price(reg, "b", 2), NXE_INVALID);
+
+    assert_int_equal(nxe_registry_publish(reg, &done, &err), NXE_OK);
+    assert_int_equal(done.left_out, 1);
+    assert_int_equal(done.written, 1);
+    assert_non_null(strstr(err.text, "the registry's prices: price 1"));
+
+    snprintf(dir, sizeof(dir), "%s/serving", path);
+    assert_int_equal(nxe_current_read(dir, &current, &err), NXE_OK);
+    assert_int_equal(nxe_serving_open(dir, &current, &s, &err), NXE_OK);
+    assert_int_equal(nxe_serving_prices(s, mem(), &prices, &n, &err), NXE_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(nxe_serving_entry(s, nxe_str("good"), &entry, &err),
+                     NXE_OK);
+    nxe_serving_close(s);
+    nxe_registry_close(reg);
+}
+
+
 /* Reading leaves every byte of the data as it was. */
 
 static void
@@ -1146,6 +1355,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_newer_format, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reading_writes_nothing, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_prices, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_prices, setup, teardown),
         cmocka_unit_test_setup_teardown(test_phases, setup, teardown)
     };
 

@@ -295,6 +295,71 @@ test_round(void **state)
 }
 
 
+/* A copy with prices, without, and with what cannot be read. */
+
+static nxe_status_t
+publish_prices(uint64_t txn, const char *json)
+{
+    nxe_error_t     err;
+    nxe_status_t    rc;
+    nxe_publish_t  *p;
+
+    assert_int_equal(nxe_publish_begin(dir, (gid_t) -1, &p, &err), NXE_OK);
+    add(p, HELP, NXE_STAGE_CANARY, 1);
+
+    rc = nxe_publish_prices(p, nxe_str_of(json), &err);
+
+    if (rc == NXE_OK) {
+        rc = nxe_publish_commit(p, txn, HEAD, &err);
+    }
+
+    nxe_publish_free(p);
+
+    return rc;
+}
+
+
+static void
+test_prices(void **state)
+{
+    size_t          n;
+    nxe_entry_t     e;
+    nxe_error_t     err;
+    nxe_price_t    *prices;
+    nxe_serving_t  *s;
+
+    (void) state;
+
+    assert_int_equal(publish_prices(20,
+        "[{\"model\":\"gpt-4o\",\"input\":2.5,\"output\":10,\"cached\":1.25,"
+        "\"cache_write\":2.5,\"currency\":\"USD\"}]"), NXE_OK);
+    assert_int_equal(open_copy(&s, &err), NXE_OK);
+    assert_int_equal(nxe_serving_prices(s, unit_mem, &prices, &n, &err),
+                     NXE_OK);
+    assert_int_equal(n, 1);
+    assert_true(nxe_str_eq(prices[0].model, nxe_str("gpt-4o")));
+    assert_true(prices[0].cached == 1250000000u);
+    assert_int_equal(nxe_serving_entry(s, nxe_str("help"), &e, &err), NXE_OK);
+    nxe_serving_close(s);
+
+    assert_int_equal(publish(21, 1), NXE_OK);
+    assert_int_equal(open_copy(&s, &err), NXE_OK);
+    n = 7;
+    assert_int_equal(nxe_serving_prices(s, unit_mem, &prices, &n, &err),
+                     NXE_OK);
+    assert_int_equal(n, 0);
+    nxe_serving_close(s);
+
+    assert_int_equal(publish_prices(22, "[{\"model\":\"gpt-4o\"}]"), NXE_OK);
+    assert_int_equal(open_copy(&s, &err), NXE_OK);
+    assert_int_equal(nxe_serving_prices(s, unit_mem, &prices, &n, &err),
+                     NXE_INVALID);
+    assert_non_null(strstr(err.text, "price 1"));
+    assert_int_equal(nxe_serving_entry(s, nxe_str("help"), &e, &err), NXE_OK);
+    nxe_serving_close(s);
+}
+
+
 /* The hash comes in slices, and only the last one opens the copy. */
 
 static void
@@ -828,6 +893,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         serving_test(test_round),
+        serving_test(test_prices),
         serving_test(test_slices),
         serving_test(test_slices_moved),
         serving_test(test_damage),
