@@ -572,6 +572,8 @@ ngx_int_t ngx_http_experiment_next_turn(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_run_pt run);
 ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
     const char *name, ngx_str_t value);
+ngx_int_t ngx_http_experiment_answer_text(ngx_http_request_t *r,
+    const char *name, const char *value);
 ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_experiment_line_t *json);
 ngx_uint_t ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag);
@@ -772,6 +774,15 @@ ngx_int_t ngx_http_experiment_flags(ngx_http_experiment_ctx_t *ctx);
 char *ngx_http_experiment_set_feedback(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_int_t ngx_http_experiment_feedback_headers(ngx_http_request_t *r);
+
+/* ngx_http_experiment_origin.c */
+
+char *ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
+    ngx_http_experiment_feedback_conf_t *conf);
+ngx_int_t ngx_http_experiment_origin(ngx_http_request_t *r,
+    ngx_http_experiment_feedback_conf_t *conf);
+ngx_int_t ngx_http_experiment_preflight(ngx_http_request_t *r,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_int_t listed);
 
 /* ngx_http_experiment_outcome.c */
 

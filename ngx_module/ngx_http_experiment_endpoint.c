@@ -379,6 +379,21 @@ ngx_http_experiment_answer_header(ngx_http_request_t *r, const char *name,
 }
 
 
+/* The same, of static text. */
+
+ngx_int_t
+ngx_http_experiment_answer_text(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
+    ngx_str_t  s;
+
+    s.data = (u_char *) value;
+    s.len = ngx_strlen(value);
+
+    return ngx_http_experiment_answer_header(r, name, s);
+}
+
+
 /*
  * The whole answer, which nobody may keep; json is NULL where there is no
  * body.  What it returns ends the request.

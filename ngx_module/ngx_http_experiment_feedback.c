@@ -6,17 +6,9 @@
 #include "ngx_http_experiment.h"
 
 
-static char *ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
-    ngx_http_experiment_feedback_conf_t *conf);
-static ngx_uint_t ngx_http_experiment_origin_ok(ngx_str_t *origin);
 static ngx_int_t ngx_http_experiment_feedback_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_experiment_feedback_post(ngx_http_request_t *r,
     ngx_http_experiment_loc_conf_t *elcf, ngx_int_t listed);
-static ngx_int_t ngx_http_experiment_feedback_preflight(
-    ngx_http_request_t *r, ngx_http_experiment_loc_conf_t *elcf,
-    ngx_int_t listed);
-static ngx_int_t ngx_http_experiment_feedback_origin(ngx_http_request_t *r,
-    ngx_http_experiment_feedback_conf_t *conf);
 static ngx_int_t ngx_http_experiment_feedback_allowed(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_loc_conf_t *elcf);
 static ngx_int_t ngx_http_experiment_feedback_unknown(ngx_http_request_t *r,
@@ -32,8 +24,6 @@ static ngx_int_t ngx_http_experiment_feedback_refuse(ngx_http_request_t *r,
     const char *cause, const char *expected);
 static ngx_int_t ngx_http_experiment_feedback_faults(ngx_http_request_t *r,
     ngx_http_experiment_feedback_t *fb);
-static ngx_int_t ngx_http_experiment_header(ngx_http_request_t *r,
-    const char *name, const char *value);
 
 
 #define ngx_http_experiment_feedback_header(trust)                            \
@@ -103,66 +93,6 @@ ngx_http_experiment_set_feedback(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-static char *
-ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
-    ngx_http_experiment_feedback_conf_t *conf)
-{
-    ngx_str_t  *origin;
-
-    origin = ngx_array_push(&conf->origins);
-    if (origin == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *origin = *word;
-
-    if (ngx_strncmp(word->data, "origin=", 7) == 0) {
-        origin->data += 7;
-        origin->len -= 7;
-
-        if (ngx_http_experiment_origin_ok(origin)) {
-            return NGX_CONF_OK;
-        }
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\", expected \"origin=\" and "
-                       "an origin as browsers send it, \"https://HOST\" or "
-                       "\"https://HOST:PORT\" in lower case", word);
-
-    return NGX_CONF_ERROR;
-}
-
-
-/* A scheme and an authority, and nothing that no browser would send. */
-
-static ngx_uint_t
-ngx_http_experiment_origin_ok(ngx_str_t *origin)
-{
-    u_char      c;
-    size_t      i, scheme;
-
-    scheme = ngx_strncmp(origin->data, "https://", 8) == 0 ? 8
-             : ngx_strncmp(origin->data, "http://", 7) == 0 ? 7 : 0;
-
-    if (scheme == 0 || origin->len == scheme) {
-        return 0;
-    }
-
-    for (i = scheme; i < origin->len; i++) {
-        c = origin->data[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'
-              || c == '.' || c == '_' || c == ':' || c == '[' || c == ']'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
 /*
  * The credentials, before X-Experiment-* goes.  A header that occurs twice is
  * none.
@@ -214,7 +144,7 @@ ngx_http_experiment_feedback_handler(ngx_http_request_t *r)
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
 
-    listed = ngx_http_experiment_feedback_origin(r, elcf->feedback);
+    listed = ngx_http_experiment_origin(r, elcf->feedback);
 
     if (listed == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -224,7 +154,7 @@ ngx_http_experiment_feedback_handler(ngx_http_request_t *r)
         return ngx_http_experiment_feedback_post(r, elcf, listed);
     }
 
-    return ngx_http_experiment_feedback_preflight(r, elcf, listed);
+    return ngx_http_experiment_preflight(r, elcf, listed);
 }
 
 
@@ -276,92 +206,6 @@ ngx_http_experiment_feedback_post(ngx_http_request_t *r,
 
     return ngx_http_experiment_read_json(r, NXE_FEEDBACK_BODY,
                                          ngx_http_experiment_feedback_read);
-}
-
-
-/* What a browser asks before it posts from another origin, and the rest. */
-
-static ngx_int_t
-ngx_http_experiment_feedback_preflight(ngx_http_request_t *r,
-    ngx_http_experiment_loc_conf_t *elcf, ngx_int_t listed)
-{
-    char       *allow;
-    ngx_int_t   rc;
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (listed == NGX_DECLINED) {
-        return ngx_http_experiment_answer(r, NGX_HTTP_FORBIDDEN, NULL);
-    }
-
-    allow = elcf->feedback->origins.nelts != 0 ? "POST, OPTIONS" : "POST";
-
-    if (listed != NGX_OK || r->method != NGX_HTTP_OPTIONS) {
-        return ngx_http_experiment_header(r, "Allow", allow) != NGX_OK
-               ? NGX_HTTP_INTERNAL_SERVER_ERROR
-               : ngx_http_experiment_answer(r, NGX_HTTP_NOT_ALLOWED, NULL);
-    }
-
-    /* a page has no key to send, and no cookies are wanted */
-
-    if (ngx_http_experiment_header(r, "Access-Control-Allow-Methods", "POST")
-            != NGX_OK
-        || ngx_http_experiment_header(r, "Access-Control-Allow-Headers",
-               elcf->feedback->trust == NXE_TRUST_TOKEN
-               ? "Content-Type, X-Experiment-Feedback-Token"
-               : elcf->feedback->trust == NXE_TRUST_KEY
-               ? "Content-Type, X-Experiment-Feedback-Key" : "Content-Type")
-           != NGX_OK
-        || ngx_http_experiment_header(r, "Access-Control-Max-Age", "600")
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_experiment_answer(r, NGX_HTTP_NO_CONTENT, NULL);
-}
-
-
-/*
- * NGX_OK: an origin that is listed, which the answer then says; NGX_DECLINED:
- * another; NGX_DONE: none.
- */
-
-static ngx_int_t
-ngx_http_experiment_feedback_origin(ngx_http_request_t *r,
-    ngx_http_experiment_feedback_conf_t *conf)
-{
-    ngx_str_t        *origin;
-    ngx_uint_t        i, n;
-    ngx_table_elt_t  *h;
-
-    if (conf->origins.nelts != 0
-        && ngx_http_experiment_header(r, "Vary", "Origin") != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    h = ngx_http_experiment_find_header(r, nxe_str("origin"), &n);
-
-    if (h == NULL) {
-        return NGX_DONE;
-    }
-
-    origin = conf->origins.elts;
-
-    for (i = 0; n == 1 && i < conf->origins.nelts; i++) {
-        if (origin[i].len == h->value.len
-            && ngx_memcmp(origin[i].data, h->value.data, h->value.len) == 0)
-        {
-            return ngx_http_experiment_answer_header(r,
-                               "Access-Control-Allow-Origin", origin[i]);
-        }
-    }
-
-    return NGX_DECLINED;
 }
 
 
@@ -422,7 +266,7 @@ ngx_http_experiment_feedback_unknown(ngx_http_request_t *r,
         return rc;
     }
 
-    if (ngx_http_experiment_header(r, "WWW-Authenticate",
+    if (ngx_http_experiment_answer_text(r, "WWW-Authenticate",
                               ngx_http_experiment_feedback_header(fb->trust))
         != NGX_OK)
     {
@@ -640,17 +484,4 @@ ngx_http_experiment_feedback_faults(ngx_http_request_t *r,
     ngx_http_experiment_lit(&l, "}");
 
     return ngx_http_experiment_answer(r, NGX_HTTP_BAD_REQUEST, &l);
-}
-
-
-static ngx_int_t
-ngx_http_experiment_header(ngx_http_request_t *r, const char *name,
-    const char *value)
-{
-    ngx_str_t  s;
-
-    s.data = (u_char *) value;
-    s.len = ngx_strlen(value);
-
-    return ngx_http_experiment_answer_header(r, name, s);
 }
