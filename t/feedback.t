@@ -61,6 +61,16 @@ $e->apply(
                                 direction => 'up' } } },
 );
 $e->must('stage', $_, 'ab', '--exposure', '1') for 'tone', 'depth';
+# More than a request may name, each with its own slice of a layer.
+
+$e->apply(map { { name => "m$_", unit => 'header:X-Id',
+                  layer => { name => $_ < 51 ? 'many' : 'more',
+                             range => [ ($_ - 1) / 100, $_ / 100 ] },
+                  variants => arms("m$_"),
+                  metrics => { primary => { name => "done$_",
+                      kind => 'binary', direction => 'up' } } } } 1 .. 66);
+$e->must('stage', "m$_", 'ab') for 1 .. 66;
+
 $e->must('stage', 'half', 'canary', '--exposure', '0.5');
 
 $e->run(<<'EOC');
@@ -68,7 +78,7 @@ $e->run(<<'EOC');
 http {
     %%HTTP%%
     upstream up { server 127.0.0.1:%%PORT_UP%%; keepalive 4; }
-    experiment on;
+    experiment tone depth half idle;
 
     server {
         listen 127.0.0.1:%%PORT%%;
@@ -84,6 +94,7 @@ http {
             proxy_pass http://up;
         }
         location /key { experiment_feedback key=app.keys; }
+        location /on { experiment on; experiment_feedback open; }
         location /kept {
             experiment_strip_headers off;
             experiment_feedback key=app.keys;
@@ -105,6 +116,26 @@ http {
             experiment_feedback token origin=https://app.example
                                       origin=http://127.0.0.1:8080;
         }
+        location /many {
+            experiment layer=many layer=more;
+            experiment_feedback open;
+        }
+        location /asked {
+            auth_request /check;
+            experiment_feedback key=app.keys;
+        }
+        location /check {
+            internal;
+            experiment off;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            proxy_pass http://up;
+        }
+        location /error {
+            error_page 401 403 415 = @plain;
+            experiment_feedback key=app.keys;
+        }
+        location @plain { return 418; }
         location /sub {
             auth_request /tone;
             proxy_pass http://up;
@@ -419,6 +450,48 @@ is($e->log_next->{kind}, 'request', 'a subrequest - none of its lines');
 }
 
 
+# ---- of many experiments
+
+{
+    at('many - too many to look through', '/experiment', qr/more than 64 are/,
+       ask('/many', fresh(metric => 'done3', value => 1)));
+
+    is((ask('/on', fresh(metric => 'done66', value => 1,
+                         experiment => 'm66')))[0]{status}, 202,
+       'many - a name finds any of them');
+
+    my @items = map { fresh(metric => "done$_", value => 1,
+                            experiment => "m$_") } 1 .. 66;
+    my ($r, @lines) = ask('/many', [ @items[0 .. 63] ], lines => 64);
+
+    is($r->{body}, '{"accepted":64,"duplicates":0}', 'many - as many as may');
+    is(join(' ', map { $_->{experiment} } @lines),
+       join(' ', map { "m$_" } 1 .. 64), 'many - in their order');
+    at('many - one more', '/64/experiment', qr/at most 64 experiments/,
+       ask('/many', \@items));
+    at('many - of names that nobody has', '/0/experiment', qr/live and bound/,
+       ask('/many', [ map { fresh(metric => 'x', value => 1,
+                                  experiment => "n$_") } 1 .. 66 ]));
+}
+
+
+# ---- the key is for the edge
+
+{
+    my ($r) = ask('/asked', fresh(metric => 'resolved', value => 1),
+                  'X-Experiment-Feedback-Key', 'secret-of-the-app-1');
+    my $check = ($e->received)[-1];
+
+    is($r->{status}, 202, 'auth_request - the key is read');
+    is($check->{uri}, '/check', 'auth_request - before it is asked');
+    ok(!grep({ /^x-experiment/i } @{ $check->{headers} }),
+       'auth_request - which does not see it');
+
+    my @got = ask('/error', fresh(metric => 'resolved', value => 1));
+    refused('error_page', 401, 'key', @got);
+}
+
+
 # ---- tokens
 
 sub token {
@@ -686,4 +759,35 @@ sub mint {
        'a thousand - each with its number');
 }
 
+# ---- without a registry
+
+my $bare = Edge->new;
+
+$bare->init;
+unlink $bare->registry . '/serving/current';
+delete $bare->{has_registry};
+$bare->run(<<'EOC');
+%%MAIN%%
+http {
+    %%HTTP%%
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        location / { experiment on; experiment_feedback open; }
+    }
+}
+EOC
+
+{
+    my $r = $bare->post('/', $json->encode(fresh(metric => 'resolved',
+                                                 value => 1)));
+    my ($line) = $bare->log_next;
+
+    is($r->{status}, 503, 'no registry - 503');
+    like($r->{body}, qr/a registry, but none is loaded/,
+         'no registry - says so');
+    is($line->{refused}, 'registry', 'no registry - logged');
+    ok(!exists $line->{registry}, 'no registry - has no number');
+}
+
+$bare->finish;
 $e->done;
