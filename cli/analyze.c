@@ -16,35 +16,46 @@ const char *const  analyze_reasons[ANALYZE_REASONS] = {
 
 
 static const nxe_log_entry_t *find_entry(const analyze_t *a);
-static nxe_status_t check_key(analyze_t *a, nxe_error_t *err);
 static nxe_status_t see_unit(analyze_t *a, const nxe_log_entry_t *e,
-    analyze_unit_t **unit);
+    uint32_t request, analyze_unit_t **unit);
 static uint32_t find_variant(const analyze_plan_t *plan, nxe_str_t name);
 static void expose(analyze_t *a, analyze_unit_t *unit, uint32_t variant);
 static void leave_out(analyze_t *a, nxe_str_t reason);
-static void count_request(analyze_t *a, analyze_row_t *row);
 
 
 analyze_t *
 analyze_new(const analyze_plan_t *plan)
 {
-    analyze_t  *a;
+    size_t             i;
+    analyze_t         *a;
+    analyze_figure_t  *outcomes;
 
     a = calloc(1, sizeof(analyze_t));
     if (a == NULL) {
         return NULL;
     }
 
+    a->plan = plan;
     a->rows = calloc(plan->nvariants + 1, sizeof(analyze_row_t));
-    if (a->rows == NULL) {
+    outcomes = calloc((plan->nvariants + 1) * (plan->nmetrics + 1),
+                      sizeof(analyze_figure_t));
+
+    if (a->rows == NULL || outcomes == NULL) {
+        free(outcomes);
+        free(a->rows);
         free(a);
         return NULL;
     }
 
-    a->plan = plan;
+    for (i = 0; i <= plan->nvariants; i++) {
+        a->rows[i].outcomes = outcomes + i * plan->nmetrics;
+    }
+
     a->first = INT64_MAX;
     a->last = INT64_MIN;
+    a->latest = INT64_MIN;
     nxe_idset_init(&a->ids);
+    nxe_idset_init(&a->answers);
     nxe_idset_init(&a->unit_ids);
 
     return a;
@@ -57,7 +68,11 @@ analyze_free(analyze_t *a)
     if (a != NULL) {
         nxe_idset_free(&a->ids);
         nxe_idset_free(&a->unit_ids);
+        nxe_idset_free(&a->answers);
+        free(a->events);
+        free(a->request_unit);
         free(a->unit);
+        free(a->rows[0].outcomes);
         free(a->rows);
         free(a);
     }
@@ -82,13 +97,21 @@ analyze_line(analyze_t *a, analyze_input_t *input, nxe_str_t line,
         return rc;
     }
 
-    /* Feedback, shadow requests and the like are no exposures. */
+    /* Shadow requests and the like are no exposures. */
 
-    if (a->line.kind != NXE_LOGLINE_REQUEST
+    if (a->line.kind == NXE_LOGLINE_OTHER
         || (a->line.role.len != 0
             && !nxe_str_eq(a->line.role, nxe_str("live"))))
     {
         return NXE_OK;
+    }
+
+    if (a->line.time > a->latest) {
+        a->latest = a->line.time;
+    }
+
+    if (a->line.kind == NXE_LOGLINE_FEEDBACK) {
+        return analyze_hear(a, input, err);
     }
 
     rc = nxe_idset_add(&a->ids, a->line.id.bytes, &number, &added);
@@ -106,12 +129,12 @@ analyze_line(analyze_t *a, analyze_input_t *input, nxe_str_t line,
         return NXE_OK;
     }
 
-    rc = check_key(a, err);
+    rc = analyze_check_key(a, err);
     if (rc != NXE_OK) {
         return rc;
     }
 
-    rc = see_unit(a, e, &unit);
+    rc = see_unit(a, e, number, &unit);
     if (rc != NXE_OK) {
         return nxe_fail(err, rc, "out of memory");
     }
@@ -134,14 +157,12 @@ analyze_line(analyze_t *a, analyze_input_t *input, nxe_str_t line,
         }
 
         expose(a, unit, variant);
-        count_request(a, &a->rows[variant]);
-        break;
+        return analyze_count(a, &a->rows[variant], unit, err);
 
     case NXE_ENTRY_NOT_EXPOSED:
 
         unit->in_phase = 1;
-        count_request(a, &a->rows[a->plan->nvariants]);
-        break;
+        return analyze_count(a, &a->rows[a->plan->nvariants], NULL, err);
 
     case NXE_ENTRY_LEFT_OUT:
 
@@ -168,10 +189,8 @@ find_entry(const analyze_t *a)
 }
 
 
-/* One unit has different ids under two keys: they must not be counted. */
-
-static nxe_status_t
-check_key(analyze_t *a, nxe_error_t *err)
+nxe_status_t
+analyze_check_key(analyze_t *a, nxe_error_t *err)
 {
     nxe_str_t  key;
 
@@ -203,7 +222,8 @@ check_key(analyze_t *a, nxe_error_t *err)
  */
 
 static nxe_status_t
-see_unit(analyze_t *a, const nxe_log_entry_t *e, analyze_unit_t **unit)
+see_unit(analyze_t *a, const nxe_log_entry_t *e, uint32_t request,
+    analyze_unit_t **unit)
 {
     int              added;
     size_t           room;
@@ -252,7 +272,8 @@ see_unit(analyze_t *a, const nxe_log_entry_t *e, analyze_unit_t **unit)
     }
 
     *unit = u;
-    return NXE_OK;
+
+    return analyze_remember(a, request, number);
 }
 
 
@@ -317,40 +338,6 @@ leave_out(analyze_t *a, nxe_str_t reason)
 }
 
 
-static void
-count_request(analyze_t *a, analyze_row_t *row)
-{
-    uint64_t              us;
-    const nxe_logline_t  *line;
-
-    line = &a->line;
-    row->requests++;
-    a->requests++;
-
-    if (line->time < a->first) {
-        a->first = line->time;
-    }
-
-    if (line->time > a->last) {
-        a->last = line->time;
-    }
-
-    if ((line->status >= 500 && line->status <= 599)
-        || line->upstream_status == 429)
-    {
-        row->errors++;
-    }
-
-    if (line->response_us != NXE_LOGLINE_UNKNOWN) {
-        us = (uint64_t) line->response_us;
-        row->measured++;
-        row->sum += us;
-        row->squares += (nxe_u128_t) us * us;
-        nxe_hist_add(&row->hist, us);
-    }
-}
-
-
 nxe_status_t
 analyze_finish(analyze_t *a, nxe_error_t *err)
 {
@@ -399,43 +386,5 @@ analyze_finish(analyze_t *a, nxe_error_t *err)
         return nxe_fail(err, NXE_NOMEM, "out of memory");
     }
 
-    return NXE_OK;
-}
-
-
-double
-analyze_mean(const analyze_row_t *row)
-{
-    return (double) row->sum / (double) row->measured / 1000;
-}
-
-
-double
-analyze_total(const analyze_row_t *row)
-{
-    return (double) row->sum / 1000;
-}
-
-
-/*
- * Sum of squares less sum^2 / n, over n - 1.  With sum = q n + r it is
- * squares - q^2 n - 2 q r - r^2 / n, of which only the last term is no whole
- * number: nothing cancels.
- */
-
-double
-analyze_variance(const analyze_row_t *row)
-{
-    double      left;
-    uint64_t    n;
-    nxe_u128_t  q, r;
-
-    n = row->measured;
-    q = row->sum / n;
-    r = row->sum % n;
-
-    left = (double) (row->squares - q * q * n - 2 * q * r)
-           - (double) r * (double) r / (double) n;
-
-    return left / (double) (n - 1) / 1e6;
+    return analyze_units(a, err);
 }

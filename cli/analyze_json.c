@@ -6,7 +6,10 @@
 
 
 static void json_quality(const analyze_report_t *r, nxe_buf_t *b);
-static void json_row(nxe_buf_t *b, const analyze_row_t *row);
+static void json_usage(const analyze_report_t *r, nxe_buf_t *b);
+static void json_feedback(const analyze_t *a, nxe_buf_t *b);
+static void json_row(const analyze_report_t *r, nxe_buf_t *b, size_t i);
+static void json_value(nxe_buf_t *b, const analyze_value_t *v);
 
 
 static void
@@ -61,7 +64,7 @@ analyze_json(const analyze_report_t *r, nxe_buf_t *b)
     for (i = 0; i < r->plan.nvariants; i++) {
         nxe_buf_add(b, i ? nxe_str(",{\"name\":") : nxe_str("{\"name\":"));
         nxe_buf_add_json(b, r->plan.variants[i]);
-        json_row(b, &a->rows[i]);
+        json_row(r, b, i);
     }
 
     row = &a->rows[i];
@@ -85,7 +88,136 @@ analyze_json(const analyze_report_t *r, nxe_buf_t *b)
         }
     }
 
-    nxe_buf_add(b, any ? nxe_str("}}\n") : nxe_str("}\n"));
+    if (any) {
+        nxe_buf_addc(b, '}');
+    }
+
+    if (a->currency[0] != '\0') {
+        nxe_buf_addf(b, ",\"currency\":\"%s\"", a->currency);
+    }
+
+    json_feedback(a, b);
+    nxe_buf_add(b, nxe_str("}\n"));
+}
+
+
+/* What came of feedback, where there was any. */
+
+static void
+json_feedback(const analyze_t *a, nxe_buf_t *b)
+{
+    int     any;
+    size_t  i;
+
+    if (a->answers.n == 0) {
+        return;
+    }
+
+    any = 0;
+    nxe_buf_addf(b, ",\"feedback\":{\"counted\":%llu,\"left_out\":{",
+                 (unsigned long long) a->heard);
+
+    for (i = 0; i < ANALYZE_UNHEARD; i++) {
+        if (a->unheard[i] != 0) {
+            nxe_buf_addf(b, "%s\"%s\":%llu", any ? "," : "",
+                         analyze_unheard[i],
+                         (unsigned long long) a->unheard[i]);
+            any = 1;
+        }
+    }
+
+    nxe_buf_add(b, nxe_str("}}"));
+}
+
+
+/* A count by arm. */
+
+static void
+add_counts(nxe_buf_t *b, const char *key, const analyze_report_t *r,
+    uint64_t (*count)(const analyze_row_t *row, size_t k), size_t k)
+{
+    size_t  i;
+
+    nxe_buf_addf(b, "\"%s\":[", key);
+
+    for (i = 0; i < r->plan.nvariants; i++) {
+        nxe_buf_addf(b, "%s%llu", i ? "," : "", (unsigned long long)
+                     count(&r->result->rows[i], k));
+    }
+
+    nxe_buf_addc(b, ']');
+}
+
+
+static uint64_t
+count_no_usage(const analyze_row_t *row, size_t k)
+{
+    (void) k;
+
+    return row->no_usage;
+}
+
+
+static uint64_t
+count_requests(const analyze_row_t *row, size_t k)
+{
+    (void) k;
+
+    return row->requests;
+}
+
+
+static uint64_t
+count_cause(const analyze_row_t *row, size_t k)
+{
+    return row->causes[k];
+}
+
+
+/* Requests without usage by arm, and why, where an answer was metered. */
+
+static void
+json_usage(const analyze_report_t *r, nxe_buf_t *b)
+{
+    int       any;
+    size_t    i, k;
+    uint64_t  metered, n;
+
+    metered = 0;
+
+    for (i = 0; i < r->plan.nvariants; i++) {
+        metered += r->result->rows[i].metered + r->result->rows[i].no_usage;
+    }
+
+    if (metered == 0) {
+        return;
+    }
+
+    nxe_buf_add(b, nxe_str(",\"missing_usage\":{"));
+    add_counts(b, "observed", r, count_no_usage, 0);
+    nxe_buf_addc(b, ',');
+    add_counts(b, "requests", r, count_requests, 0);
+    nxe_buf_add(b, nxe_str(",\"causes\":{"));
+    any = 0;
+
+    for (k = 0; k < ANALYZE_CAUSES; k++) {
+        n = 0;
+
+        for (i = 0; i < r->plan.nvariants; i++) {
+            n += r->result->rows[i].causes[k];
+        }
+
+        if (n != 0) {
+            if (any) {
+                nxe_buf_addc(b, ',');
+            }
+
+            add_counts(b, analyze_causes[k], r, count_cause, k);
+            any = 1;
+        }
+    }
+
+    nxe_buf_add(b, nxe_str("}}"));
 }
 
 
@@ -114,17 +246,19 @@ json_quality(const analyze_report_t *r, nxe_buf_t *b)
 
     nxe_buf_addf(b, "\"two_variant_units\":%llu",
                  (unsigned long long) a->two_variants);
+
+    json_usage(r, b);
 }
 
 
 static void
-json_row(nxe_buf_t *b, const analyze_row_t *row)
+json_row(const analyze_report_t *r, nxe_buf_t *b, size_t i)
 {
-    size_t          k;
-    nxe_quantile_t  q;
+    size_t                  k, n;
+    const analyze_row_t    *row;
+    const analyze_value_t  *values;
 
-    static const double       orders[] = { 0.5, 0.95, 0.99 };
-    static const char *const  names[] = { "p50", "p95", "p99" };
+    row = &r->result->rows[i];
 
     nxe_buf_addf(b, ",\"requests\":%llu,\"units\":%llu,\"errors\":%llu",
                  (unsigned long long) row->requests,
@@ -143,26 +277,57 @@ json_row(nxe_buf_t *b, const analyze_row_t *row)
 
     nxe_buf_add(b, nxe_str(",\"metrics\":{"));
 
-    if (row->measured != 0) {
-        nxe_buf_addf(b, "\"response_ms\":{\"n\":%llu,",
-                     (unsigned long long) row->measured);
-        add_number(b, "mean", analyze_mean(row));
+    values = analyze_values(r, i, &n);
 
-        if (row->measured > 1) {
+    for (k = 0; k < n; k++) {
+        if (k != 0) {
             nxe_buf_addc(b, ',');
-            add_number(b, "variance", analyze_variance(row));
         }
 
-        for (k = 0; k < 3; k++) {
-            (void) nxe_hist_quantile(&row->hist, orders[k], &q);
-            nxe_buf_addc(b, ',');
-            add_number(b, names[k], q.value / 1000);
-        }
-
-        nxe_buf_addc(b, ',');
-        add_number(b, "total", analyze_total(row));
-        nxe_buf_addc(b, '}');
+        json_value(b, &values[k]);
     }
 
     nxe_buf_add(b, nxe_str("}}"));
+}
+
+
+static void
+json_value(nxe_buf_t *b, const analyze_value_t *v)
+{
+    size_t  k;
+
+    static const char *const  names[] = { "p50", "p95", "p99" };
+
+    nxe_buf_addf(b, "\"%s\":{\"n\":%llu,", v->name,
+                 (unsigned long long) v->n);
+
+    if (v->reason == NULL) {
+        add_number(b, "mean", v->mean);
+
+    } else {
+        nxe_buf_addf(b, "\"mean\":null,\"reason\":\"%s\"", v->reason);
+    }
+
+    if (v->has_variance) {
+        nxe_buf_addc(b, ',');
+        add_number(b, "variance", v->variance);
+    }
+
+    for (k = 0; k < 3 && v->has_quantiles; k++) {
+        nxe_buf_addc(b, ',');
+        add_number(b, names[k], v->quantiles[k]);
+    }
+
+    if (v->has_total) {
+        nxe_buf_addc(b, ',');
+        add_number(b, "total", v->total);
+    }
+
+    if (v->outcome) {
+        nxe_buf_addf(b, ",\"missing\":%llu,\"immature\":%llu",
+                     (unsigned long long) v->missing,
+                     (unsigned long long) v->immature);
+    }
+
+    nxe_buf_addc(b, '}');
 }

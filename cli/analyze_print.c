@@ -135,6 +135,7 @@ print_table(const analyze_report_t *r)
     printf("\n");
     print_rows(r);
     printf("response time by request, within 1 %%; differences not tested\n");
+    analyze_tables(r);
 }
 
 
@@ -341,6 +342,7 @@ print_rows(const analyze_report_t *r)
 {
     size_t                i, k;
     cli_table_t          *t;
+    double                ms;
     nxe_quantile_t        q;
     const analyze_t      *a;
     const analyze_row_t  *row;
@@ -374,7 +376,9 @@ print_rows(const analyze_report_t *r)
         }
 
         for (k = 0; k < 3; k++) {
-            if (nxe_hist_quantile(&row->hist, orders[k], &q) == NXE_OK) {
+            if (analyze_time_quantile(&row->times[ANALYZE_RESPONSE][0],
+                                      orders[k], &ms, &q) == NXE_OK)
+            {
                 cli_cell(t, "%s", quantile_text(r->cli, &q));
             } else {
                 cli_cell(t, "-");
@@ -398,26 +402,70 @@ number(const cli_t *cli, double value)
 }
 
 
+/* Metrics of a CSV row: stable, whatever the log has. */
+
+static const struct {
+    const char  *name;
+    const char  *suffix;        /* "", ".mean": the mean */
+} columns[] = {
+    { "response_ms", ".p50" }, { "response_ms", ".p95" },
+    { "response_ms", ".p99" }, { "abort_rate", "" },
+    { "ttft_ms", ".p50" }, { "ttft_ms", ".p95" }, { "tpot_ms", ".p50" },
+    { "tpot_ms", ".p95" }, { "itl_max_ms", ".p95" },
+    { "input_tokens", ".mean" }, { "output_tokens", ".mean" },
+    { "cached_share", "" }, { "tool_calls", ".mean" }, { "empty_rate", "" },
+    { "refusal_rate", "" }, { "truncated_rate", "" },
+    { "no_usage_rate", "" }, { "cost", ".mean" }, { "cost.unit", "" },
+    { "cost", ".total" }, { "cost_per_success", "" },
+};
+
+#define NCOLUMNS  (sizeof(columns) / sizeof(columns[0]))
+
+
+static const char *
+csv_value(const cli_t *cli, const analyze_value_t *v, const char *suffix)
+{
+    if (v == NULL) {
+        return "";
+    }
+
+    if (suffix[0] == '\0' || suffix[1] == 'm') {
+        return v->reason == NULL ? number(cli, v->mean) : "";
+    }
+
+    return number(cli, suffix[1] == 't' ? v->total
+                       : v->quantiles[suffix[2] == '5' ? 0
+                                              : suffix[3] == '5' ? 1 : 2]);
+}
+
+
 /* As JSON has it: plain numbers, and nothing where nothing was measured. */
 
 static void
 print_csv(const analyze_report_t *r)
 {
-    size_t                i, k;
-    cli_table_t          *t;
-    nxe_quantile_t        q;
-    const analyze_t      *a;
-    const analyze_row_t  *row;
-
-    static const double  orders[] = { 0.5, 0.95, 0.99 };
+    size_t                  i, k, n;
+    cli_table_t            *t;
+    const analyze_t        *a;
+    const analyze_row_t    *row;
+    const analyze_value_t  *values;
 
     a = r->result;
-    t = cli_table_new(r->cli, "lrrrrrrr", "variant", "units", "requests",
-                      "errors", "error_rate", "response_ms.p50",
-                      "response_ms.p95", "response_ms.p99");
+    t = cli_table_new(r->cli, "lrrrr", "variant", "units", "requests",
+                      "errors", "error_rate");
+
+    for (k = 0; k < NCOLUMNS; k++) {
+        cli_table_column(t, 'r', cli_format(r->cli, "%s%s", columns[k].name,
+                                            columns[k].suffix));
+    }
+
+    for (k = 0; k < r->plan.nmetrics; k++) {
+        cli_table_column(t, 'r', (const char *) r->plan.metrics[k].name.data);
+    }
 
     for (i = 0; i <= r->plan.nvariants; i++) {
         row = &a->rows[i];
+        values = analyze_values(r, i, &n);
 
         cli_cell_str(t, row_name(r, i, "not exposed"));
         cli_cell(t, "%llu", (unsigned long long) row->units);
@@ -427,10 +475,19 @@ print_csv(const analyze_report_t *r)
                  : number(r->cli,
                           (double) row->errors / (double) row->requests));
 
-        for (k = 0; k < 3; k++) {
+        for (k = 0; k < NCOLUMNS; k++) {
             cli_cell(t, "%s",
-                     nxe_hist_quantile(&row->hist, orders[k], &q) != NXE_OK
-                     ? "" : number(r->cli, q.value / 1000));
+                     csv_value(r->cli, analyze_find(values, n,
+                                                    columns[k].name),
+                               columns[k].suffix));
+        }
+
+        for (k = 0; k < r->plan.nmetrics; k++) {
+            cli_cell(t, "%s",
+                     csv_value(r->cli,
+                               analyze_find(values, n,
+                                            r->plan.metrics[k].name.data),
+                               ""));
         }
     }
 

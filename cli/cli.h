@@ -161,6 +161,9 @@ typedef struct cli_table_s  cli_table_t;
 
 /* spec: one letter a column, 'l', 'c' or 'r'; heads follow, as many. */
 cli_table_t *cli_table_new(const cli_t *cli, const char *spec, ...);
+
+/* One more column, before the first cell; at most 96 in all. */
+void cli_table_column(cli_table_t *t, char spec, const char *head);
 void cli_cell(cli_table_t *t, const char *fmt, ...) NXE_PRINTF(2, 3);
 void cli_cell_str(cli_table_t *t, nxe_str_t s);
 

@@ -7,15 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <nxe/time.h>
-
 #include "cli/analyze.h"
 #include "cli/analyze_print.h"
 #include "cli/commands.h"
 #include "cli/logfile.h"
-#include "cli/registry.h"
-
-#define PHASES_SHOWN  8
 
 
 typedef struct {
@@ -27,14 +22,6 @@ typedef struct {
 } progress_t;
 
 
-static int make_plan(cli_t *cli, analyze_report_t *report, char **glob);
-static int choose_phase(cli_t *cli, analyze_report_t *report,
-    nxe_registry_txn_t *txn);
-static int no_phase(cli_t *cli, unsigned long long number,
-    const nxe_phase_t *phases, size_t n);
-static int plan_variants(cli_t *cli, analyze_plan_t *plan,
-    const nxe_phase_t *phase);
-static int plan_window(cli_t *cli, analyze_plan_t *plan);
 static int read_files(cli_t *cli, analyze_report_t *report, analyze_t *a);
 static int read_file(cli_t *cli, const char *path, analyze_input_t *input,
     analyze_t *a, progress_t *progress);
@@ -60,7 +47,7 @@ cmd_analyze(cli_t *cli)
     memset(&report, 0, sizeof(analyze_report_t));
     report.cli = cli;
 
-    rc = make_plan(cli, &report, &names[0]);
+    rc = analyze_make_plan(cli, &report, &names[0]);
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -101,221 +88,6 @@ cmd_analyze(cli_t *cli)
     analyze_free(a);
 
     return rc;
-}
-
-
-static int
-make_plan(cli_t *cli, analyze_report_t *report, char **glob)
-{
-    int                  rc;
-    nxe_str_t            log;
-    nxe_error_t          err;
-    nxe_registry_t      *reg;
-    nxe_registry_txn_t  *txn;
-
-    rc = cli_registry_open(cli, 0, &reg);
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-
-    if (nxe_registry_begin(reg, &txn, &err) != NXE_OK) {
-        nxe_registry_close(reg);
-        return cli_fail(&err);
-    }
-
-    *glob = CLI_DEFAULT_LOG;
-
-    if (nxe_registry_meta(txn, "log", cli->mem, &log, &err) == NXE_OK) {
-        *glob = (char *) log.data;
-    }
-
-    rc = choose_phase(cli, report, txn);
-
-    nxe_registry_end(txn);
-    nxe_registry_close(reg);
-
-    return rc == CLI_DONE ? plan_window(cli, &report->plan) : rc;
-}
-
-
-/* The phases that there are; of many, the last ones. */
-
-static int
-no_phase(cli_t *cli, unsigned long long number, const nxe_phase_t *phases,
-    size_t n)
-{
-    size_t       i;
-    const char  *list;
-
-    i = n > PHASES_SHOWN ? n - PHASES_SHOWN : 0;
-    list = i > 0 ? "... " : "";
-
-    for ( /* void */ ; i < n; i++) {
-        list = cli_format(cli, "%s%llu%s", list,
-                          (unsigned long long) phases[i].phase,
-                          i + 1 < n ? ", " : "");
-    }
-
-    cli_error("'%s' has no phase %llu: it was live in phase%s %s",
-              cli_safe(cli, nxe_str_of(cli->args[0])), number,
-              n == 1 ? "" : "s", list);
-    cli_remedy("expctl analyze %s --phase %llu",
-               cli_safe(cli, nxe_str_of(cli->args[0])),
-               (unsigned long long) phases[n - 1].phase);
-
-    return CLI_USAGE;
-}
-
-
-/* The phase that --phase names, else the last one. */
-
-static int
-choose_phase(cli_t *cli, analyze_report_t *report, nxe_registry_txn_t *txn)
-{
-    int                  rc;
-    char                *end;
-    size_t               i, n;
-    nxe_str_t            name;
-    const char          *wanted;
-    nxe_error_t          err;
-    nxe_phase_t         *phases;
-    nxe_refusal_t        refusal;
-    nxe_experiment_t     e;
-    unsigned long long   number;
-
-    name = nxe_str_of(cli->args[0]);
-    wanted = cli_opt(cli, "phase");
-
-    rc = cli_experiment(cli, txn, cli->args[0], &e);
-    if (rc != CLI_DONE) {
-        return rc;
-    }
-
-    nxe_experiment_free(&e);
-
-    if (nxe_registry_phases(txn, name, cli->mem, &phases, &n, &err)
-        != NXE_OK)
-    {
-        return cli_fail(&err);
-    }
-
-    if (n == 0) {
-        refusal.why = "never_live";
-        snprintf(refusal.text, sizeof(refusal.text),
-                 "'%s' was never live: there is nothing to analyze",
-                 name.data);
-        snprintf(refusal.next, sizeof(refusal.next), "expctl stage %s ab",
-                 name.data);
-        return cli_refused(cli, name.data, NXE_CONFLICT, &refusal);
-    }
-
-    i = n - 1;
-
-    if (wanted != NULL) {
-        number = strtoull(wanted, &end, 10);
-
-        if (*wanted < '0' || *wanted > '9' || *end != '\0') {
-            return cli_usage(cli, "--phase '%s' is no number",
-                             cli_safe(cli, nxe_str_of(wanted)));
-        }
-
-        for (i = 0; i < n && phases[i].phase != number; i++) { /* void */ }
-
-        if (i == n) {
-            return no_phase(cli, number, phases, n);
-        }
-    }
-
-    report->phase = phases[i];
-    report->plan.name = name;
-    report->plan.phase = (int64_t) phases[i].phase;
-
-    return plan_variants(cli, &report->plan, &phases[i]);
-}
-
-
-/* Names and weights of the document that was in force in the phase. */
-
-static int
-plan_variants(cli_t *cli, analyze_plan_t *plan, const nxe_phase_t *phase)
-{
-    cJSON              *tree;
-    uint32_t            i;
-    nxe_doc_t          *doc;
-    nxe_status_t        rc;
-    nxe_faults_t        faults;
-    nxe_variant_t      *v;
-    nxe_json_result_t   result;
-
-    rc = nxe_tree_parse(phase->document, &tree, &result);
-
-    if (rc == NXE_OK) {
-        nxe_faults_init(&faults, cli->mem);
-        rc = nxe_doc_build(tree, NXE_DOC_FULL, nxe_str(""), cli->mem, &faults,
-                           &doc);
-        cJSON_Delete(tree);
-    }
-
-    if (rc != NXE_OK) {
-        cli_error("the document of phase %llu in the history cannot be read",
-                  (unsigned long long) phase->phase);
-        return rc == NXE_NOMEM ? CLI_ENV : CLI_USAGE;
-    }
-
-    plan->nvariants = doc->nvariants;
-    plan->variants = nxe_calloc(cli->mem,
-                                doc->nvariants * sizeof(nxe_str_t));
-    plan->weights = nxe_calloc(cli->mem, doc->nvariants * sizeof(double));
-
-    if (plan->variants == NULL || plan->weights == NULL) {
-        cli_error("out of memory");
-        return CLI_ENV;
-    }
-
-    for (i = 0; i < doc->nvariants; i++) {
-        v = &doc->variants[i];
-        plan->variants[i] = v->name;
-        plan->weights[i] = (double) v->weight;
-
-        if (phase->variant.len != 0) {
-            plan->weights[i] = nxe_str_eq(phase->variant, v->name);
-        }
-    }
-
-    return CLI_DONE;
-}
-
-
-static int
-plan_window(cli_t *cli, analyze_plan_t *plan)
-{
-    const char  *since, *until;
-
-    since = cli_opt(cli, "since");
-    until = cli_opt(cli, "until");
-
-    plan->since = INT64_MIN;
-    plan->until = INT64_MAX;
-
-    if (since != NULL
-        && nxe_time_parse(nxe_str_of(since), &plan->since) != NXE_OK)
-    {
-        return cli_usage(cli, "--since '%s' is not an RFC 3339 time",
-                         cli_safe(cli, nxe_str_of(since)));
-    }
-
-    if (until != NULL
-        && nxe_time_parse(nxe_str_of(until), &plan->until) != NXE_OK)
-    {
-        return cli_usage(cli, "--until '%s' is not an RFC 3339 time",
-                         cli_safe(cli, nxe_str_of(until)));
-    }
-
-    if (plan->since >= plan->until) {
-        return cli_usage(cli, "--since is not before --until");
-    }
-
-    return CLI_DONE;
 }
 
 
@@ -482,6 +254,7 @@ static const cli_opt_t  analyze_opts[] = {
     { "phase", 0, "N", 0, "lines of phase N (the last one)" },
     { "since", 0, "T", 0, "requests from T on, RFC 3339" },
     { "until", 0, "T", 0, "requests before T" },
+    { "trust", 0, "open", 0, "count feedback that nobody had to sign for" },
     { NULL, 0, NULL, 0, NULL }
 };
 
@@ -496,6 +269,12 @@ const cli_command_t  cmd_analyze_command = {
     "A unit counts once, for the variant that it was first exposed to; a\n"
     "request by its line.  Requests that were neither assigned nor left out\n"
     "by exposure are counted by reason, in no row.\n"
+    "\n"
+    "Times to the first token, tokens, cost and outcomes that came by feedback\n"
+    "have tables of their own, where the log has them.  Feedback counts from\n"
+    "its unit's exposure on; what comes without a key or token, which is any\n"
+    "client's word, only with --trust open.  Amounts of two currencies are\n"
+    "refused, exit 2.\n"
     "\n"
     "  expctl analyze tone\n"
     "  expctl analyze tone --phase 1 -o json /var/log/nginx/experiment/*.gz\n"

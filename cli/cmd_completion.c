@@ -16,6 +16,7 @@ static const struct {
     { "table/json/csv", "table json csv" },
     { "S", "off canary ab rollout paused rolled_back" },
     { "D", "json openai_chat openai_responses anthropic" },
+    { "open", "open" },
     { "WHAT", "usage" },
     { "FILE/DIR/-", NULL },
     { "FILE", NULL },

@@ -12,7 +12,7 @@
 
 #include "cli/cli.h"
 
-#define COLUMNS_MAX  32
+#define COLUMNS_MAX  96
 #define CUT_MIN      8         /* what a cut leaves of a column */
 
 
@@ -23,7 +23,7 @@ typedef struct {
 
 struct cli_table_s {
     const cli_t        *cli;
-    const char         *spec;
+    char                spec[COLUMNS_MAX + 1];
     int                 ncols;
     unsigned            no_heads:1;     /* of people's table */
     unsigned            going_on:1;     /* nor of CSV */
@@ -48,20 +48,25 @@ cli_table_new(const cli_t *cli, const char *spec, ...)
     }
 
     t->cli = cli;
-    t->spec = spec;
-    t->ncols = (int) strlen(spec);
-
-    if (t->ncols > COLUMNS_MAX) {
-        t->ncols = COLUMNS_MAX;
-    }
 
     va_start(ap, spec);
-    for (i = 0; i < t->ncols; i++) {
-        t->heads[i].text = va_arg(ap, const char *);
+    for (i = 0; spec[i] != '\0'; i++) {
+        cli_table_column(t, spec[i], va_arg(ap, const char *));
     }
     va_end(ap);
 
     return t;
+}
+
+
+void
+cli_table_column(cli_table_t *t, char spec, const char *head)
+{
+    if (t->ncols < COLUMNS_MAX) {
+        t->spec[t->ncols] = spec;
+        t->heads[t->ncols].text = head;
+        t->ncols++;
+    }
 }
 
 

@@ -262,6 +262,58 @@ nxe_decimal_cmp(nxe_str_t a, nxe_str_t b)
 }
 
 
+nxe_status_t
+nxe_decimal_nano(nxe_str_t s, int64_t *nano)
+{
+    int            up;
+    size_t         i;
+    int64_t        left, value;
+    nxe_decimal_t  d;
+
+    if (nxe_decimal_scan(s, &d) != 0) {
+        return NXE_INVALID;
+    }
+
+    if (d.n == 0 || d.exp < -9) {
+        *nano = 0;
+        return NXE_OK;
+    }
+
+    if (d.exp > 9) {
+        return NXE_INVALID;
+    }
+
+    /* 0.D1D2... x 10^exp has exp + 9 digits down to the 10^-9 */
+
+    left = d.exp + 9;
+    value = 0;
+    up = 0;
+
+    for (i = d.first; i <= d.last; i++) {
+
+        if (s.data[i] == '.') {
+            continue;
+        }
+
+        if (left-- == 0) {
+            up = (s.data[i] >= '5');
+            break;
+        }
+
+        value = value * 10 + (s.data[i] - '0');
+    }
+
+    for ( /* void */ ; left > 0; left--) {
+        value *= 10;
+    }
+
+    value += up;
+    *nano = d.negative ? -value : value;
+
+    return NXE_OK;
+}
+
+
 /* 0 if s is a JSON number. */
 
 static int

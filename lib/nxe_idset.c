@@ -9,6 +9,7 @@
 
 
 #define FIRST_SLOTS  1024
+#define TAG          UINT64_C(0xffffffff00000000)
 
 
 static nxe_status_t grow_slots(nxe_idset_t *set);
@@ -48,39 +49,77 @@ nxe_idset_free(nxe_idset_t *set)
 }
 
 
+/* The slot that an id has, or would have; there is always a free one. */
+
+static size_t
+find_slot(const nxe_idset_t *set, const unsigned char *id, uint64_t h)
+{
+    size_t    slot;
+    uint64_t  tag;
+
+    tag = h & TAG;
+    slot = (size_t) h & (set->nslots - 1);
+
+    while (set->slots[slot] != 0) {
+
+        if ((set->slots[slot] & TAG) == tag
+            && memcmp(set->ids[(uint32_t) set->slots[slot] - 1], id,
+                      NXE_IDSET_ID) == 0)
+        {
+            break;
+        }
+
+        slot = (slot + 1) & (set->nslots - 1);
+    }
+
+    return slot;
+}
+
+
+nxe_status_t
+nxe_idset_find(const nxe_idset_t *set, const unsigned char id[NXE_IDSET_ID],
+    uint32_t *number)
+{
+    size_t  slot;
+
+    if (set->n == 0) {
+        return NXE_DECLINED;
+    }
+
+    slot = find_slot(set, id, mix(id));
+
+    if (set->slots[slot] == 0) {
+        return NXE_DECLINED;
+    }
+
+    *number = (uint32_t) set->slots[slot] - 1;
+
+    return NXE_OK;
+}
+
+
 nxe_status_t
 nxe_idset_add(nxe_idset_t *set, const unsigned char id[NXE_IDSET_ID],
     uint32_t *number, int *added)
 {
     size_t    slot;
-    uint32_t  found;
-    uint64_t  h, tag;
+    uint64_t  h;
 
     if (set->n >= set->nslots / 4 * 3 && grow_slots(set) != NXE_OK) {
         return NXE_NOMEM;
     }
 
     h = mix(id);
-    tag = h & UINT64_C(0xffffffff00000000);
-    slot = (size_t) h & (set->nslots - 1);
+    slot = find_slot(set, id, h);
 
-    while (set->slots[slot] != 0) {
+    if (set->slots[slot] != 0) {
+        *number = (uint32_t) set->slots[slot] - 1;
 
-        if ((set->slots[slot] & UINT64_C(0xffffffff00000000)) == tag) {
-            found = (uint32_t) set->slots[slot] - 1;
-
-            if (memcmp(set->ids[found], id, NXE_IDSET_ID) == 0) {
-                *number = found;
-
-                if (added != NULL) {
-                    *added = 0;
-                }
-
-                return NXE_OK;
-            }
+        if (added != NULL) {
+            *added = 0;
         }
 
-        slot = (slot + 1) & (set->nslots - 1);
+        return NXE_OK;
     }
 
     if (set->n == NXE_IDSET_MAX) {
@@ -93,7 +132,7 @@ nxe_idset_add(nxe_idset_t *set, const unsigned char id[NXE_IDSET_ID],
 
     memcpy(set->ids[set->n], id, NXE_IDSET_ID);
     *number = set->n++;
-    set->slots[slot] = tag | set->n;
+    set->slots[slot] = (h & TAG) | set->n;
 
     if (added != NULL) {
         *added = 1;
@@ -125,7 +164,7 @@ grow_slots(nxe_idset_t *set)
             slot = (slot + 1) & (n - 1);
         }
 
-        slots[slot] = (h & UINT64_C(0xffffffff00000000)) | (i + 1);
+        slots[slot] = (h & TAG) | (i + 1);
     }
 
     free(set->slots);

@@ -3,13 +3,9 @@
  * follows walks it and may trust its syntax.
  */
 
-#include <stdlib.h>
 #include <string.h>
 
-#include <nxe/hash.h>
-#include <nxe/json.h>
-#include <nxe/logline.h>
-#include <nxe/time.h>
+#include "nxe_logline_int.h"
 
 
 /*
@@ -26,290 +22,17 @@ typedef struct {
     nxe_str_t           keys[NXE_LOGLINE_MEMBERS];
 } keys_t;
 
-/* A member that we read: how, to where, and what it is if that fails. */
-
-typedef struct {
-    nxe_str_t           name;
-    int               (*read)(const nxe_json_walk_t *w, void *field);
-    size_t              offset;
-    const char         *why;
-} member_t;
-
 
 static const char *read_object(nxe_str_t object, int escapes,
-    const member_t *members, size_t n, void *record);
+    const nxe_log_member_t *members, size_t n, void *record);
 static const char *read_entries(nxe_logline_t *r, int escapes);
 static const char *add_key(keys_t *k, nxe_str_t key);
 static uint32_t key_hash(nxe_str_t key);
 static const char *finish_record(nxe_logline_t *r, int escapes);
+static const char *finish_feedback(const nxe_log_feedback_t *f);
 static const char *finish_entry(nxe_log_entry_t *e);
 static void diagnose(nxe_str_t line, const nxe_json_result_t *result,
     nxe_logline_fault_t *fault);
-
-
-static int
-plain(const nxe_json_walk_t *w, nxe_str_t *s)
-{
-    if (w->type != NXE_JSON_STRING) {
-        return 0;
-    }
-
-    s->data = w->value.data + 1;
-    s->len = w->value.len - 2;
-
-    return memchr(s->data, '\\', s->len) == NULL;
-}
-
-
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
-}
-
-
-static int
-read_id(const nxe_json_walk_t *w, void *field)
-{
-    int            hi, lo;
-    size_t         i;
-    nxe_str_t      s;
-    nxe_log_id_t  *id = field;
-    unsigned char  sum[NXE_SHA256_LEN];
-
-    if (!plain(w, &s) || s.len == 0) {
-        return 0;
-    }
-
-    id->set = 1;
-
-    if (s.len == 2 * NXE_LOGLINE_ID) {
-
-        for (i = 0; i < NXE_LOGLINE_ID; i++) {
-            hi = hex_digit(s.data[2 * i]);
-            lo = hex_digit(s.data[2 * i + 1]);
-
-            if (hi < 0 || lo < 0) {
-                break;
-            }
-
-            id->bytes[i] = (unsigned char) (hi << 4 | lo);
-        }
-
-        if (i == NXE_LOGLINE_ID) {
-            return 1;
-        }
-    }
-
-    nxe_sha256(s, sum);
-    memcpy(id->bytes, sum, NXE_LOGLINE_ID);
-
-    return 1;
-}
-
-
-/* A whole number from 0, of at most 18 digits. */
-
-static int
-read_count(const nxe_json_walk_t *w, void *field)
-{
-    size_t   i;
-    int64_t  n;
-
-    if (w->type != NXE_JSON_NUMBER || w->value.len > 18) {
-        return 0;
-    }
-
-    n = 0;
-
-    for (i = 0; i < w->value.len; i++) {
-        if (w->value.data[i] < '0' || w->value.data[i] > '9') {
-            return 0;
-        }
-
-        n = n * 10 + (w->value.data[i] - '0');
-    }
-
-    *(int64_t *) field = n;
-    return 1;
-}
-
-
-/* An HTTP status; 0 where the server had none to send. */
-
-static int
-read_status(const nxe_json_walk_t *w, void *field)
-{
-    int64_t  n;
-
-    if (!read_count(w, &n) || n > 999) {
-        return 0;
-    }
-
-    *(int64_t *) field = n;
-    return 1;
-}
-
-
-static int
-read_word(const nxe_json_walk_t *w, void *field)
-{
-    size_t     i;
-    nxe_str_t  s;
-
-    if (!plain(w, &s) || s.len == 0 || s.len > 32) {
-        return 0;
-    }
-
-    for (i = 0; i < s.len; i++) {
-        if ((s.data[i] < 'a' || s.data[i] > 'z') && s.data[i] != '_') {
-            return 0;
-        }
-    }
-
-    *(nxe_str_t *) field = s;
-    return 1;
-}
-
-
-static int
-read_name(const nxe_json_walk_t *w, void *field)
-{
-    nxe_str_t  s;
-
-    if (!plain(w, &s) || !nxe_name_ok(s)) {
-        return 0;
-    }
-
-    *(nxe_str_t *) field = s;
-    return 1;
-}
-
-
-static int
-read_bool(const nxe_json_walk_t *w, void *field)
-{
-    *(int *) field = (w->value.data[0] == 't');
-
-    return w->type == NXE_JSON_BOOL;
-}
-
-
-static int
-read_probability(const nxe_json_walk_t *w, void *field)
-{
-    char    text[64];
-    double  p;
-
-    if (w->type != NXE_JSON_NUMBER || w->value.len >= sizeof(text)) {
-        return 0;
-    }
-
-    memcpy(text, w->value.data, w->value.len);
-    text[w->value.len] = '\0';
-
-    p = strtod(text, NULL);
-    *(double *) field = p;
-
-    return p >= 0 && p <= 1;
-}
-
-
-static int
-read_kind(const nxe_json_walk_t *w, void *field)
-{
-    nxe_str_t  s;
-
-    if (!read_word(w, &s)) {
-        return 0;
-    }
-
-    *(nxe_logline_kind_t *) field = nxe_str_eq(s, nxe_str("request"))
-                                    ? NXE_LOGLINE_REQUEST : NXE_LOGLINE_OTHER;
-    return 1;
-}
-
-
-static int
-read_time(const nxe_json_walk_t *w, void *field)
-{
-    nxe_str_t  s;
-
-    return plain(w, &s) && nxe_time_parse(s, field) == NXE_OK;
-}
-
-
-static int
-read_ms(const nxe_json_walk_t *w, void *field)
-{
-    return w->type == NXE_JSON_NUMBER
-           && nxe_logline_ms(w->value, field) == NXE_OK;
-}
-
-
-static int
-read_list(const nxe_json_walk_t *w, void *field)
-{
-    *(nxe_str_t *) field = w->value;
-
-    return w->type == NXE_JSON_ARRAY;
-}
-
-
-#define entry(name)  offsetof(nxe_log_entry_t, name)
-#define line(name)   offsetof(nxe_logline_t, name)
-
-static const member_t  entry_members[] = {
-    { nxe_str("name"), read_name, entry(name),
-      "an experiment that is no name" },
-    { nxe_str("phase"), read_count, entry(phase),
-      "a phase that is no number" },
-    { nxe_str("revision"), read_count, entry(revision),
-      "a revision that is no number" },
-    { nxe_str("stage"), read_word, entry(stage),
-      "a stage that is no word" },
-    { nxe_str("variant"), read_name, entry(variant),
-      "a variant that is no name" },
-    { nxe_str("exposed"), read_bool, entry(exposed),
-      "an \"exposed\" that is neither true nor false" },
-    { nxe_str("reason"), read_word, entry(reason),
-      "a reason that is no word" },
-    { nxe_str("unit"), read_id, entry(unit),
-      "a unit that is no id" },
-    { nxe_str("p"), read_probability, entry(p),
-      "a p that is no probability" },
-};
-
-
-static const member_t  line_members[] = {
-    { nxe_str("kind"), read_kind, line(kind),
-      "a kind that is no word" },
-    { nxe_str("id"), read_id, line(id),
-      "an id that is no id" },
-    { nxe_str("time"), read_time, line(time),
-      "a time that is not RFC 3339" },
-    { nxe_str("key_id"), read_name, line(key_id),
-      "a key_id that is no key's" },
-    { nxe_str("role"), read_word, line(role),
-      "a role that is no word" },
-    { nxe_str("status"), read_status, line(status),
-      "a status that is not 0 to 999" },
-    { nxe_str("upstream_status"), read_status, line(upstream_status),
-      "an upstream_status that is not 0 to 999" },
-    { nxe_str("response_ms"), read_ms, line(response_us),
-      "a response_ms that is no time" },
-    { nxe_str("aborted"), read_bool, line(aborted),
-      "an \"aborted\" that is neither true nor false" },
-    { nxe_str("experiments"), read_list, line(list),
-      "experiments that are no list" },
-};
-
-#undef entry
-#undef line
 
 
 /* The walk wants the bare object: a file from elsewhere may end in CR. */
@@ -364,11 +87,28 @@ nxe_logline_read(nxe_str_t line, nxe_logline_t *record,
     record->status = NXE_LOGLINE_UNKNOWN;
     record->upstream_status = NXE_LOGLINE_UNKNOWN;
     record->response_us = NXE_LOGLINE_UNKNOWN;
+    record->ttft_us = NXE_LOGLINE_UNKNOWN;
+    record->tpot_us = NXE_LOGLINE_UNKNOWN;
+    record->itl_max_us = NXE_LOGLINE_UNKNOWN;
+    record->input_tokens = NXE_LOGLINE_UNKNOWN;
+    record->output_tokens = NXE_LOGLINE_UNKNOWN;
+    record->cached_tokens = NXE_LOGLINE_UNKNOWN;
+    record->tool_calls = NXE_LOGLINE_UNKNOWN;
+    record->cost = NXE_LOGLINE_UNKNOWN;
+    record->feedback.value = NXE_LOGLINE_UNKNOWN;
 
     escapes = (memchr(line.data, '\\', line.len) != NULL);
 
-    fault->why = read_object(line, escapes, line_members,
-                             sizeof(line_members) / sizeof(member_t), record);
+    fault->why = read_object(line, escapes, nxe_log_line_members,
+                             nxe_log_line_nmembers, record);
+
+    /* other kinds may mean something else by these names */
+
+    if (fault->why == NULL && record->kind == NXE_LOGLINE_FEEDBACK) {
+        fault->why = read_object(line, escapes, nxe_log_feedback_members,
+                                 nxe_log_feedback_nmembers, record);
+    }
+
     if (fault->why == NULL) {
         fault->why = finish_record(record, escapes);
     }
@@ -388,12 +128,16 @@ finish_record(nxe_logline_t *r, int escapes)
         return "no time";
     }
 
-    if (r->kind != NXE_LOGLINE_REQUEST) {
+    if (r->kind == NXE_LOGLINE_OTHER) {
         return NULL;
     }
 
     if (!r->id.set) {
         return "no id";
+    }
+
+    if (r->kind == NXE_LOGLINE_FEEDBACK) {
+        return finish_feedback(&r->feedback);
     }
 
     if (r->status == NXE_LOGLINE_UNKNOWN) {
@@ -404,7 +148,39 @@ finish_record(nxe_logline_t *r, int escapes)
         r->aborted = 1;
     }
 
+    if (r->cost != NXE_LOGLINE_UNKNOWN && r->currency.len == 0) {
+        return "a cost without a currency";
+    }
+
+    r->metered = r->has_model || r->ttft_us != NXE_LOGLINE_UNKNOWN
+                 || r->empty != NXE_LOG_ABSENT || r->stream != NXE_LOG_ABSENT;
+
     return read_entries(r, escapes);
+}
+
+
+/* What the edge refused has no more than its cause. */
+
+static const char *
+finish_feedback(const nxe_log_feedback_t *f)
+{
+    if (f->refused) {
+        return NULL;
+    }
+
+    if (f->experiment.len == 0 || f->metric.len == 0) {
+        return "feedback without experiment or metric";
+    }
+
+    if (f->value == NXE_LOGLINE_UNKNOWN) {
+        return "feedback without a value";
+    }
+
+    if (!f->unit.set && !f->request.set) {
+        return "feedback without unit and request_id";
+    }
+
+    return NULL;
 }
 
 
@@ -433,8 +209,8 @@ read_entries(nxe_logline_t *r, int escapes)
         e = &r->entries[r->nentries];
         memset(e, 0, sizeof(nxe_log_entry_t));
 
-        why = read_object(w.value, escapes, entry_members,
-                          sizeof(entry_members) / sizeof(member_t), e);
+        why = read_object(w.value, escapes, nxe_log_entry_members,
+                          nxe_log_entry_nmembers, e);
         if (why == NULL) {
             why = finish_entry(e);
         }
@@ -498,7 +274,7 @@ finish_entry(nxe_log_entry_t *e)
 
 
 static const char *
-read_object(nxe_str_t object, int escapes, const member_t *members, size_t n,
+read_object(nxe_str_t object, int escapes, const nxe_log_member_t *members, size_t n,
     void *record)
 {
     size_t           i;

@@ -43,6 +43,7 @@ NXE_BEGIN_DECLS
 
 typedef struct ngx_http_experiment_ctx_s       ngx_http_experiment_ctx_t;
 typedef struct ngx_http_experiment_worker_s    ngx_http_experiment_worker_t;
+typedef struct ngx_http_experiment_zone_s      ngx_http_experiment_zone_t;
 typedef struct ngx_http_experiment_snapshot_s  ngx_http_experiment_snapshot_t;
 
 
@@ -66,6 +67,9 @@ typedef struct {
     unsigned                         uses_model:1;
     unsigned                         uses_upstream:1;
     unsigned                         strips:1;     /* some location does */
+
+    size_t                           zone_size;
+    ngx_shm_zone_t                  *shm;
 
     ngx_http_experiment_worker_t    *worker;
 } ngx_http_experiment_main_conf_t;
@@ -291,7 +295,6 @@ struct ngx_http_experiment_worker_s {
     ngx_rbtree_node_t                sentinel;
     ngx_queue_t                      idle;         /* documents, by how long */
     ngx_queue_t                      unused;       /* handles, by how long */
-    u_char                         (*seen)[NXE_FEEDBACK_ID];
     size_t                           memory;       /* of both, about */
     ngx_queue_t                      dead;         /* snapshots that nobody
                                                       holds */
@@ -327,6 +330,8 @@ typedef struct {
     u_char                          *headers;              /* nxe_code_t */
     u_char                          *ops;
     nxe_str_t                       *segments;     /* no data: not found */
+    char                             id[NXE_UNIT_ID_LEN];   /* keyed */
+    unsigned                         identified:1; /* id is there */
     unsigned                         has_unit:1;
     unsigned                         pending:1;    /* needs the body */
     unsigned                         lacking:1;    /* a segment needs it */
@@ -676,7 +681,32 @@ nxe_status_t ngx_http_experiment_attr(void *data, const nxe_source_t *source,
 ngx_table_elt_t *ngx_http_experiment_find_header(ngx_http_request_t *r,
     nxe_str_t lower, ngx_uint_t *n);
 
+/* ngx_http_experiment_zone.c */
+
+char *ngx_http_experiment_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_experiment_add_zone(ngx_conf_t *cf,
+    ngx_http_experiment_main_conf_t *emcf);
+ngx_http_experiment_zone_t *ngx_http_experiment_zone(
+    ngx_http_experiment_main_conf_t *emcf);
+ngx_uint_t ngx_http_experiment_zone_seen(
+    ngx_http_experiment_main_conf_t *emcf, const u_char hash[16]);
+
+/* ngx_http_experiment_count.c */
+
+ngx_int_t ngx_http_experiment_count_init(ngx_conf_t *cf);
+
 /* ngx_http_experiment_body.c */
+
+/* What a body may be refused for, as the log says and in words. */
+
+typedef struct {
+    const char                      *name;         /* NULL: the last */
+    const char                      *message;
+} ngx_http_experiment_cause_t;
+
+extern const ngx_http_experiment_cause_t  ngx_http_experiment_causes[];
+
 
 ngx_int_t ngx_http_experiment_handler(ngx_http_request_t *r);
 ngx_uint_t ngx_http_experiment_is_json(ngx_http_request_t *r);
@@ -743,6 +773,8 @@ ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
 /* ngx_http_experiment_variables.c */
 
 ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_experiment_ready(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t **ctx);
 ngx_int_t ngx_http_experiment_add_table(ngx_conf_t *cf,
     ngx_http_variable_t *v);
 
@@ -793,12 +825,6 @@ ngx_int_t ngx_http_experiment_outcome_lines(ngx_http_request_t *r,
 ngx_int_t ngx_http_experiment_feedback_token(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *token);
 
-/* ngx_http_experiment_seen.c */
-
-ngx_uint_t ngx_http_experiment_zone_seen(
-    ngx_http_experiment_main_conf_t *emcf,
-    const u_char hash[NXE_FEEDBACK_ID]);
-
 /* ngx_http_experiment_line.c */
 
 u_char *ngx_http_experiment_room(ngx_http_experiment_line_t *l,
@@ -831,6 +857,10 @@ void ngx_http_experiment_log_start(ngx_http_experiment_line_t *l,
     const char *kind);
 ngx_int_t ngx_http_experiment_json(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
+uint64_t ngx_http_experiment_elapsed(ngx_http_experiment_ctx_t *ctx);
+ngx_uint_t ngx_http_experiment_code_of(ngx_http_request_t *r);
+ngx_uint_t ngx_http_experiment_upstream_code(ngx_http_request_t *r,
+    uint64_t *ms);
 ngx_uint_t ngx_http_experiment_routed(ngx_http_request_t *r,
     nxe_str_t upstream);
 
@@ -843,6 +873,8 @@ void ngx_http_experiment_log_answer(ngx_http_experiment_line_t *l,
 
 void ngx_http_experiment_log_entry(ngx_http_experiment_line_t *l,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e);
+const char *ngx_http_experiment_unit_id(ngx_http_request_t *r,
+    ngx_http_experiment_entry_t *e);
 ngx_int_t ngx_http_experiment_applied(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *value);
 

@@ -41,6 +41,20 @@ static ngx_int_t ngx_http_experiment_reject(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 
 
+/* The counters go by this order. */
+
+const ngx_http_experiment_cause_t  ngx_http_experiment_causes[] = {
+    { "malformed", "the body is not valid JSON" },
+    { "utf8", "the body is not valid UTF-8 without a byte order mark" },
+    { "root", "the body has to be a JSON object" },
+    { "depth", "the body is nested deeper than 512 levels" },
+    { "size", "the body is too large" },
+    { "duplicate", "a member of the body occurs twice" },
+    { "encoded", "the body has a content encoding" },
+    { NULL, NULL }
+};
+
+
 ngx_int_t
 ngx_http_experiment_handler(ngx_http_request_t *r)
 {
@@ -532,24 +546,11 @@ ngx_http_experiment_reject(ngx_http_request_t *r,
     ngx_uint_t                 i, status;
     ngx_http_complex_value_t   cv;
 
-    static const struct {
-        const char            *cause;
-        const char            *message;
-    } causes[] = {
-        { "malformed", "the body is not valid JSON" },
-        { "utf8", "the body is not valid UTF-8 without a byte order mark" },
-        { "root", "the body has to be a JSON object" },
-        { "depth", "the body is nested deeper than 512 levels" },
-        { "size", "the body is too large" },
-        { "duplicate", "a member of the body occurs twice" },
-        { "encoded", "the body has a content encoding" }
-    };
-
     message = "";
 
-    for (i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
-        if (ngx_strcmp(ctx->cause, causes[i].cause) == 0) {
-            message = causes[i].message;
+    for (i = 0; ngx_http_experiment_causes[i].name != NULL; i++) {
+        if (ngx_strcmp(ctx->cause, ngx_http_experiment_causes[i].name) == 0) {
+            message = ngx_http_experiment_causes[i].message;
         }
     }
 

@@ -3,7 +3,7 @@
  * experiment_feedback: who may bring outcomes, and what is answered.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_zone.h"
 
 
 static ngx_int_t ngx_http_experiment_feedback_handler(ngx_http_request_t *r);
@@ -22,6 +22,7 @@ static ngx_int_t ngx_http_experiment_feedback_run(ngx_http_request_t *r,
 static ngx_int_t ngx_http_experiment_feedback_refuse(ngx_http_request_t *r,
     ngx_http_experiment_feedback_t *fb, ngx_uint_t status,
     const char *cause, const char *expected);
+static void ngx_http_experiment_feedback_count(ngx_http_request_t *r);
 static ngx_int_t ngx_http_experiment_feedback_faults(ngx_http_request_t *r,
     ngx_http_experiment_feedback_t *fb);
 
@@ -427,6 +428,7 @@ ngx_http_experiment_feedback_refuse(ngx_http_request_t *r,
 
     fb->status = status;
     fb->cause = cause;
+    ngx_http_experiment_feedback_count(r);
 
     ngx_memzero(&l, sizeof(ngx_http_experiment_line_t));
     l.pool = r->pool;
@@ -440,6 +442,21 @@ ngx_http_experiment_feedback_refuse(ngx_http_request_t *r,
 }
 
 
+/* One more that was refused. */
+
+static void
+ngx_http_experiment_feedback_count(ngx_http_request_t *r)
+{
+    ngx_http_experiment_zone_t       *zone;
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
+    zone = ngx_http_experiment_zone(emcf);
+
+    (void) ngx_atomic_fetch_add(&zone->refused, 1);
+}
+
+
 static ngx_int_t
 ngx_http_experiment_feedback_faults(ngx_http_request_t *r,
     ngx_http_experiment_feedback_t *fb)
@@ -450,6 +467,7 @@ ngx_http_experiment_feedback_faults(ngx_http_request_t *r,
     ngx_http_experiment_line_t   l;
 
     fb->status = NGX_HTTP_BAD_REQUEST;
+    ngx_http_experiment_feedback_count(r);
 
     ngx_memzero(&l, sizeof(ngx_http_experiment_line_t));
     l.pool = r->pool;

@@ -23,7 +23,6 @@ static void ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
 static void ngx_http_experiment_log_body(ngx_http_experiment_line_t *l,
     ngx_http_experiment_ctx_t *ctx);
 static ngx_str_t *ngx_http_experiment_upstream_name(ngx_http_request_t *r);
-static uint64_t ngx_http_experiment_elapsed(ngx_http_experiment_ctx_t *ctx);
 
 
 ngx_int_t
@@ -223,9 +222,7 @@ ngx_http_experiment_log_response(ngx_http_experiment_line_t *l,
 {
     ngx_uint_t  status;
 
-    status = r->err_status ? r->err_status
-             : r->headers_out.status ? r->headers_out.status
-             : r->http_version == NGX_HTTP_VERSION_9 ? 9 : 0;
+    status = ngx_http_experiment_code_of(r);
 
     ngx_http_experiment_number(l, ",\"status\":", status);
     ngx_http_experiment_ms(l, ",\"response_ms\":",
@@ -238,17 +235,27 @@ ngx_http_experiment_log_response(ngx_http_experiment_line_t *l,
 }
 
 
+/* As $status. */
+
+ngx_uint_t
+ngx_http_experiment_code_of(ngx_http_request_t *r)
+{
+    return r->err_status ? r->err_status
+           : r->headers_out.status ? r->headers_out.status
+           : r->http_version == NGX_HTTP_VERSION_9 ? 9 : 0;
+}
+
+
 /* The name given to proxy_pass, the status of the last try, all its time. */
 
 static void
 ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
     ngx_http_request_t *r)
 {
-    uint64_t                    ms;
-    ngx_str_t                  *name;
-    ngx_uint_t                  i, status;
-    ngx_http_upstream_t        *u;
-    ngx_http_upstream_state_t  *state;
+    uint64_t              ms;
+    ngx_str_t            *name;
+    ngx_uint_t            status;
+    ngx_http_upstream_t  *u;
 
     u = r->upstream;
     name = ngx_http_experiment_upstream_name(r);
@@ -273,9 +280,32 @@ ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
         return;
     }
 
-    state = r->upstream_states->elts;
-    ms = 0;
+    status = ngx_http_experiment_upstream_code(r, &ms);
+
+    if (status != 0) {
+        ngx_http_experiment_number(l, ",\"upstream_status\":", status);
+    }
+
+    ngx_http_experiment_ms(l, ",\"upstream_ms\":", ms * 1000);
+}
+
+
+/* The status of the last try, 0 if there was none; all the time of all. */
+
+ngx_uint_t
+ngx_http_experiment_upstream_code(ngx_http_request_t *r, uint64_t *ms)
+{
+    ngx_uint_t                  i, status;
+    ngx_http_upstream_state_t  *state;
+
+    *ms = 0;
     status = 0;
+
+    if (r->upstream_states == NULL) {
+        return 0;
+    }
+
+    state = r->upstream_states->elts;
 
     for (i = 0; i < r->upstream_states->nelts; i++) {
 
@@ -286,15 +316,11 @@ ngx_http_experiment_log_upstream(ngx_http_experiment_line_t *l,
         status = state[i].status;
 
         if (state[i].response_time != (ngx_msec_t) -1) {
-            ms += state[i].response_time;
+            *ms += state[i].response_time;
         }
     }
 
-    if (status != 0) {
-        ngx_http_experiment_number(l, ",\"upstream_status\":", status);
-    }
-
-    ngx_http_experiment_ms(l, ",\"upstream_ms\":", ms * 1000);
+    return status;
 }
 
 
@@ -381,7 +407,7 @@ ngx_http_experiment_log_body(ngx_http_experiment_line_t *l,
 
 /* From the start to the last byte, or until now where there was none. */
 
-static uint64_t
+uint64_t
 ngx_http_experiment_elapsed(ngx_http_experiment_ctx_t *ctx)
 {
     int64_t          us;

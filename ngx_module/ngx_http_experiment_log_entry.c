@@ -203,20 +203,33 @@ ngx_http_experiment_all_applied(ngx_http_experiment_ctx_t *ctx,
 }
 
 
+/* The keyed id of an entry's unit: the raw one appears nowhere. */
+
+const char *
+ngx_http_experiment_unit_id(ngx_http_request_t *r,
+    ngx_http_experiment_entry_t *e)
+{
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    if (!e->identified) {
+        emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
+
+        nxe_unit_id(emcf->unit_key, e->handle->doc->unit_type, e->unit.value,
+                    e->id);
+        e->identified = 1;
+    }
+
+    return e->id;
+}
+
+
 static void
 ngx_http_experiment_log_unit(ngx_http_experiment_line_t *l,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_entry_t *e)
 {
-    char                              id[NXE_UNIT_ID_LEN];
-    ngx_http_experiment_main_conf_t  *emcf;
-
-    emcf = ngx_http_get_module_main_conf(ctx->request,
-                                         ngx_http_experiment_module);
-
-    nxe_unit_id(emcf->unit_key, e->handle->doc->unit_type, e->unit.value, id);
-
     ngx_http_experiment_lit(l, ",\"unit\":\"");
-    ngx_http_experiment_raw(l, id, sizeof(id));
+    ngx_http_experiment_raw(l, ngx_http_experiment_unit_id(ctx->request, e),
+                            NXE_UNIT_ID_LEN);
     ngx_http_experiment_lit(l, "\",\"unit_type\":");
     ngx_http_experiment_string(l, e->handle->doc->unit_type.data,
                                e->handle->doc->unit_type.len);

@@ -23,14 +23,29 @@ static void ngx_http_experiment_meter_done(void *data);
 static void ngx_http_experiment_pay(ngx_http_experiment_ctx_t *ctx);
 
 
-/* 1 where the edge asks a chat that streams for its usage. */
+/*
+ * 1 where the edge asks a chat that streams for its usage: in each arm, and
+ * nowhere else.  The body of a unit that is not exposed is not read for it.
+ */
 
 ngx_uint_t
 ngx_http_experiment_asks_usage(ngx_http_experiment_ctx_t *ctx)
 {
-    return ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_ON
-           && ctx->elcf->body
-           && ctx->dialect == NXE_DIALECT_OPENAI_CHAT;
+    ngx_uint_t  i;
+
+    if (ctx->elcf->meter != NGX_HTTP_EXPERIMENT_METER_ON || !ctx->elcf->body
+        || ctx->dialect != NXE_DIALECT_OPENAI_CHAT)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < ctx->nentries; i++) {
+        if (ctx->entries[i].a.exposed || ctx->entries[i].pending) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -132,6 +132,13 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       offsetof(ngx_http_experiment_loc_conf_t, strip),
       NULL },
 
+    { ngx_string("experiment_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_set_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("experiment_meter"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -274,6 +281,12 @@ ngx_http_experiment_add_handlers(ngx_conf_t *cf,
     }
 
     *h = ngx_http_experiment_handler;
+
+    if (ngx_http_experiment_add_zone(cf, emcf) != NGX_OK
+        || ngx_http_experiment_count_init(cf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     return ngx_http_experiment_filter_init(cf);
 }

@@ -4,7 +4,7 @@
  * log, and the token that stands for them.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_zone.h"
 
 
 static ngx_int_t ngx_http_experiment_outcome(ngx_http_experiment_ctx_t *ctx,
@@ -22,6 +22,9 @@ static ngx_int_t ngx_http_experiment_outcome_bounds(
     ngx_http_experiment_ctx_t *ctx);
 static ngx_int_t ngx_http_experiment_outcome_of(
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t i);
+static void ngx_http_experiment_outcome_count(
+    ngx_http_experiment_zone_t *zone, ngx_http_experiment_feedback_t *fb,
+    ngx_http_experiment_outcome_t *o);
 static void ngx_http_experiment_outcome_line(ngx_http_experiment_line_t *l,
     ngx_http_experiment_feedback_t *fb, ngx_uint_t i);
 
@@ -395,11 +398,44 @@ ngx_http_experiment_outcomes_take(ngx_http_experiment_ctx_t *ctx)
 
         if (o->duplicate) {
             fb->duplicates++;
-
-        } else {
-            fb->accepted++;
+            continue;
         }
+
+        fb->accepted++;
+        ngx_http_experiment_outcome_count(ngx_http_experiment_zone(emcf), fb,
+                                          o);
     }
+}
+
+
+/* By variant, where a token says which; it is of no step. */
+
+static void
+ngx_http_experiment_outcome_count(ngx_http_experiment_zone_t *zone,
+    ngx_http_experiment_feedback_t *fb, ngx_http_experiment_outcome_t *o)
+{
+    ngx_http_experiment_key_t   key;
+    ngx_http_experiment_row_t  *row;
+
+    key.experiment.data = (char *) o->handle->sn.str.data;
+    key.experiment.len = o->handle->sn.str.len;
+    key.phase = o->handle->phase;
+    key.variant = nxe_str("_feedback");
+    key.step = nxe_str("");
+
+    if (fb->trust == NXE_TRUST_TOKEN) {
+        key.phase = fb->bound.phase;
+        key.variant = fb->bound.variant;
+    }
+
+    row = ngx_http_experiment_row(zone, &key);
+
+    if (row == NULL) {
+        (void) ngx_atomic_fetch_add(&zone->dropped, 1);
+        return;
+    }
+
+    ngx_http_experiment_add(row, NGX_HTTP_EXPERIMENT_FEEDBACK, 1);
 }
 
 

@@ -39,8 +39,6 @@ static ngx_int_t ngx_http_experiment_variable_variant(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_experiment_variable_upstream(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_experiment_ready(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t **ctx);
 static nxe_str_t ngx_http_experiment_served(ngx_http_experiment_entry_t *e);
 static ngx_uint_t ngx_http_experiment_same_name(ngx_str_t *name,
     u_char *p, size_t len);
@@ -138,7 +136,7 @@ ngx_http_experiment_add_table(ngx_conf_t *cf, ngx_http_variable_t *v)
  * The request's state with its entries; NGX_DECLINED where nothing is bound.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_experiment_ready(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t **ctx)
 {
@@ -476,31 +474,15 @@ ngx_http_experiment_variable_reason(ngx_http_request_t *r,
 }
 
 
-/* The keyed id: the raw one appears nowhere. */
-
 static ngx_int_t
 ngx_http_experiment_variable_unit(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
 {
-    u_char                           *id;
-    ngx_http_experiment_entry_t      *e;
-    ngx_http_experiment_main_conf_t  *emcf;
-
-    if (ctx->nentries == 0 || !ctx->entries[0].has_unit) {
-        return NGX_OK;
+    if (ctx->nentries != 0 && ctx->entries[0].has_unit) {
+        ngx_http_experiment_value(v, ngx_http_experiment_unit_id(r,
+                                                            &ctx->entries[0]),
+                                  NXE_UNIT_ID_LEN);
     }
-
-    id = ngx_pnalloc(r->pool, NXE_UNIT_ID_LEN);
-    if (id == NULL) {
-        return NGX_ERROR;
-    }
-
-    e = &ctx->entries[0];
-    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
-
-    nxe_unit_id(emcf->unit_key, e->handle->doc->unit_type, e->unit.value,
-                (char *) id);
-    ngx_http_experiment_value(v, id, NXE_UNIT_ID_LEN);
 
     return NGX_OK;
 }

@@ -10,15 +10,17 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Edge;
+use Edge::Api;
 
 my $dir = "$FindBin::Bin/../conf.examples";
-my @hosts = qw(api.openai.com api.mistral.ai);
+my @hosts = qw(api.openai.com api.mistral.ai api.anthropic.com);
 
 my %run = (
     'openai.conf' => \&openai,
     'steps.conf' => \&steps,
     'providers.conf' => \&providers,
     'log.conf' => \&log_example,
+    'clients.conf' => \&clients,
     'flags.conf' => \&flags,
 );
 
@@ -32,6 +34,7 @@ my $e = Edge->new;
 
 $e->upstream(name => 'OPENAI');
 $e->upstream(name => 'MISTRAL');
+$e->upstream(name => 'ANTHROPIC', reply => \&Edge::Api::answer);
 $e->init;
 certificate();
 
@@ -48,7 +51,11 @@ sub tls {
             proxy_buffering off;
             proxy_set_header Host \$http_host;
             proxy_set_header X-Sni \$ssl_server_name;
-            location / { proxy_pass http://127.0.0.1:%%PORT_$name%%; }
+            location / {
+                proxy_pass http://127.0.0.1:%%PORT_$name%%;
+                error_page 502 \@gone;
+            }
+            location \@gone { return 444; }
         }
     };
 }
@@ -65,6 +72,7 @@ $e->file('local-http.conf', $e->fill('
     experiment_poll 20ms;
     upstream openai_pool { server 127.0.0.1:%%PORT_TLS_OPENAI%%; keepalive 4; }
     upstream mistral_pool { server 127.0.0.1:%%PORT_TLS_MISTRAL%%; }
+    upstream anthropic_pool { server 127.0.0.1:%%PORT_TLS_ANTHROPIC%%; }
     proxy_ssl_verify on;
     proxy_ssl_trusted_certificate "%%DIR%%/provider.crt";
     map "" $openai_key { default "key-of-openai"; }
@@ -77,7 +85,7 @@ $e->file('local-http.conf', $e->fill('
             return 200 "$pid $experiment_registry_txn";
         }
     }
-    ' . tls('OPENAI') . tls('MISTRAL')));
+    ' . tls('OPENAI') . tls('MISTRAL') . tls('ANTHROPIC')));
 
 for my $json (glob "$dir/*.json") {
     my ($rc, $out, $err) = $e->expctl('apply', '-f', $json);
@@ -255,4 +263,47 @@ sub log_example {
     chat('c-1');
     $e->log_skip('none');
     ok($e->wait_for(sub { $e->log_lines == 1 }), 'rotation - and written');
+}
+
+
+sub clients {
+    $e->stage('brevity', 'ab', '--exposure', '1');
+    my $brief = unit_of('brevity', 'brief');
+    my $max = '{"model":"claude-sonnet-4-6","max_tokens":99,"messages":[]}';
+
+    my $c = $e->client;
+    $c->send(Edge::Client->request('POST', '/v1/chat/completions',
+        '{"messages":[]}', 'Content-Type', 'application/json',
+        'X-Conversation-Id', $brief));
+    my $r = $c->response;
+    is($r->{status}, 200, 'openai - answered');
+    is($r->header('Keep-Alive'), 'timeout=60', 'openai - kept, and says so');
+    my $got = $e->received('OPENAI');
+    is($got->header('X-Sni'), 'api.openai.com', 'openai - TLS name');
+    is($got->json->{max_tokens}, 400, 'openai - max_tokens of the variant');
+
+    $r = $e->post('/v1/messages', $max, 'X-Conversation-Id', $brief);
+    is($r->{status}, 200, 'anthropic - answered');
+    $got = $e->received('ANTHROPIC');
+    is($got->header('X-Sni'), 'api.anthropic.com', 'anthropic - TLS name');
+    is($got->header('Host'), 'api.anthropic.com', 'anthropic - host');
+    is($got->json->{max_tokens}, 99, 'anthropic - the client says how many');
+    like($got->json->{system}, qr/concise/, 'anthropic - system prompt');
+
+    my ($openai, $anthropic) = $e->log_next(2);
+    is($openai->{dialect}, 'openai_chat', 'openai - dialect logged');
+    is($anthropic->{dialect}, 'anthropic', 'anthropic - dialect logged');
+    is($anthropic->{experiments}[0]{applied}{max_tokens}, 'kept',
+       'anthropic - and what was kept');
+
+    $r = $e->post('/v1/messages', $max, 'X-Conversation-Id', $brief,
+                  'X-Scenario', 'none');
+    is($r->{status}, 503, 'no answer - tried again by an SDK');
+    like($r->{body}, qr/"type":"api_error"/, 'no answer - in its own words');
+    $e->received('ANTHROPIC');
+    is($e->log_next->{experiments}[0]{variant}, 'brief',
+       'no answer - in the log, with its arm');
+
+    # its arms would meet those of "tone"
+    $e->stage('brevity', 'off');
 }

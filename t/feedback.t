@@ -16,7 +16,9 @@ use Edge;
 use Edge::Client;
 use Edge::H2;
 
-my $e = Edge->new;
+# Two workers, so that a replay often meets the other one.
+
+my $e = Edge->new(workers => 2);
 my $json = JSON::PP->new->utf8->canonical;
 my $page = 'https://app.example';
 my $fresh = 0;
@@ -758,6 +760,22 @@ sub mint {
     is($lines[999]{seq} - $lines[0]{seq}, 999,
        'a thousand - each with its number');
 }
+
+# ---- a reload
+
+{
+    my $item = fresh(metric => 'turns', value => 1, idempotency_key => 'r');
+    my ($token) = token('r-1');
+
+    with_key($item);
+    ok($e->reload, 'reload');
+    $e->sync;
+    is((with_key($item))[0]{body}, '{"accepted":0,"duplicates":1}',
+       'reload - a replay is known');
+    is((with_token('/token', $token, { metric => 'turns', value => 1 }))[0]
+       {body}, '{"accepted":1,"duplicates":0}', 'reload - a token holds');
+}
+
 
 # ---- without a registry
 

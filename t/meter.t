@@ -180,7 +180,8 @@ $e->upstream(reply => sub {
 $e->init;
 $e->apply({ name => 'tone', unit => 'header:X-Id',
             stage => { name => 'ab', exposure => 1 },
-            variants => [ { name => 'a' }, { name => 'b' } ] });
+            variants => [ { name => 'a' }, { name => 'b', headers =>
+                { request => { set => { 'X-Arm' => 'b' } } } } ] });
 $e->must('price', 'set', 'gpt-4o', '--input', '2.5', '--output', '10',
          '--cached', '1.25', '--currency', 'USD');
 $e->must('price', 'set', 'claude', '--input', '3', '--output', '15',
@@ -352,6 +353,11 @@ for my $row (
     $e->log_next if $where ne 'none';
 }
 
+# The body of a unit that is not exposed is nobody's.
+$e->post('/on/chat/completions', '{"stream":true}', 'X-Reply', 'usage-whole');
+is($e->received->{body}, '{"stream":true}', 'no unit - nothing is asked for');
+is($e->log_next->{body}, undef, 'no unit - nothing is read');
+
 # An upstream that does not know the option.
 my $r = ask('on', 'chat-events', '{"stream":true}');
 is($r->{body}, join('', @{ $stream{chat} }), 'no usage - the same bytes');
@@ -369,10 +375,14 @@ for my $body ($asks, '{"stream":true}') {
        "buffered, $body - no times");
 }
 
-ask('cached', 'usage-events') for 1 .. 2;
+# Of a unit that is not exposed: another's answer must not come from a cache.
+$e->post('/cached/chat/completions', '{}', 'X-Reply', 'usage-events')
+    for 1 .. 2;
 my @cached = ($e->log_next, $e->log_next);
-ok(!exists $cached[0]{ttft_ms} && $cached[0]{'gen_ai.usage.output_tokens'} == 5,
-   'to be cached - said, without times');
+is_deeply(said($cached[0]), $said{usage}, 'to be cached - logged');
+is(scalar(grep { exists $cached[0]{$_} } @times), 0,
+   'to be cached - no times');
+is_deeply(said($cached[1]), {}, 'from the cache - nothing is read');
 
 
 # What is not measured, and why.

@@ -145,11 +145,11 @@ is(join(',', map { $_ // '-' } @{ $l->{experiments}[0] }
 ok(!$l->{experiments}[0]{exposed}, 'log - no exposure');
 
 $e->get('/tone', 'X-Id', $warm);
-my $proxied = $e->log_next;
-is($l->{experiments}[0]{unit}, $proxied->{experiments}[0]{unit},
+my $edited = $e->log_next;
+is($l->{experiments}[0]{unit}, $edited->{experiments}[0]{unit},
    'log - the unit of the proxied request');
-ok($proxied->{experiments}[0]{exposed}, 'log - which is an exposure');
-cmp_ok($proxied->{seq}, '>', $l->{seq}, 'log - one sequence');
+ok($edited->{experiments}[0]{exposed}, 'log - which is an exposure');
+cmp_ok($edited->{seq}, '>', $l->{seq}, 'log - one sequence');
 
 is_deeply([ @{ flag('tone', $control) }{qw(reason variant value)} ],
           [ 'SPLIT', 'control', {} ], 'control - an object, too');
@@ -554,6 +554,45 @@ is($r->{status}, 413, 'many - more than 200 at once');
 is($a->{errorCode}, 'GENERAL', 'many - as an error');
 is(flag('steps0:s60', 'u')->{reason}, 'STATIC', 'many - one by one');
 $e->stage("steps$_", 'off') for 0 .. 3;
+
+# What reads the log takes these lines for no requests.
+
+my ($rc, $table, $notes) = $e->expctl('analyze', 'tone', '-o', 'json');
+my $figures = eval { $json->decode($table) } // {};
+my $proxied = grep { $_->{kind} eq 'request'
+                     && ($_->{experiments}[0]{name} // '') eq 'tone'
+                     && $_->{experiments}[0]{phase} == 1
+                     && $_->{experiments}[0]{exposed} } $e->log_lines;
+
+is(eval { my $n = 0; $n += $_->{requests} for @{ $figures->{variants} }; $n },
+   $proxied, 'analyze - requests are those that were proxied') or diag($notes);
+unlike($notes, qr/unreadable|bad line|no line of/i, 'analyze - no bad line');
+
+
+# Without a registry there is nothing to say, and no flag is made up.
+
+my $empty = Edge->new;
+$empty->init;
+unlink $empty->registry . '/serving/current' or die "unlink: $!\n";
+$empty->{has_registry} = 0;
+$empty->run(<<'EOC');
+%%MAIN%%
+http {
+    %%HTTP%%
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        location / { experiment on; experiment_ofrep open; }
+    }
+}
+EOC
+for my $uri ("$flags/tone", $flags) {
+    $r = $empty->post($uri, $json->encode({ context => context() }));
+    is($r->{status}, 500, "no registry - $uri");
+    is($json->decode($r->{body})->{errorCode}, 'GENERAL',
+       "no registry - $uri, as an error");
+}
+$empty->finish;
+
 
 # The SDK that applications have: what it sends, and what it makes of answers.
 

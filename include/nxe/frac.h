@@ -95,6 +95,12 @@ int nxe_decimal_ok(nxe_str_t s);
  */
 int nxe_decimal_cmp(nxe_str_t a, nxe_str_t b);
 
+/*
+ * A JSON number, of either sign, as a multiple of 10^-9, halves rounded away
+ * from zero.  NXE_INVALID: it is none, or not within 10^9 of 0.
+ */
+nxe_status_t nxe_decimal_nano(nxe_str_t s, int64_t *nano);
+
 
 NXE_END_DECLS
 

@@ -36,6 +36,10 @@ void nxe_idset_free(nxe_idset_t *set);
 nxe_status_t nxe_idset_add(nxe_idset_t *set,
     const unsigned char id[NXE_IDSET_ID], uint32_t *number, int *added);
 
+/* The number of an id.  NXE_DECLINED: it is not there. */
+nxe_status_t nxe_idset_find(const nxe_idset_t *set,
+    const unsigned char id[NXE_IDSET_ID], uint32_t *number);
+
 
 NXE_END_DECLS
 

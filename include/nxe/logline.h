@@ -23,7 +23,8 @@ NXE_BEGIN_DECLS
 typedef enum {
     NXE_LOGLINE_NONE = 0,
     NXE_LOGLINE_REQUEST,
-    NXE_LOGLINE_OTHER           /* a kind that is not about a request */
+    NXE_LOGLINE_FEEDBACK,
+    NXE_LOGLINE_OTHER           /* any other kind */
 } nxe_logline_kind_t;
 
 /* Words that decide where an entry is counted. */
@@ -54,6 +55,27 @@ typedef struct {
     nxe_log_id_t        unit;
 } nxe_log_entry_t;
 
+typedef enum {
+    NXE_LOG_ABSENT = 0,
+    NXE_LOG_FALSE,
+    NXE_LOG_TRUE
+} nxe_log_flag_t;
+
+/* An outcome.  Of one that was refused nothing else means anything. */
+
+typedef struct {
+    nxe_str_t           experiment;
+    nxe_str_t           metric;
+    nxe_str_t           trust;          /* key, token, open */
+    int                 refused;        /* by the edge */
+    nxe_log_id_t        unit;
+    nxe_log_id_t        request;        /* whose unit it is; or unit */
+    int64_t             n;              /* its place in the POST */
+    int64_t             value;          /* of 10^-9 */
+} nxe_log_feedback_t;
+
+/* Numbers that were not measured are NXE_LOGLINE_UNKNOWN. */
+
 typedef struct {
     nxe_logline_kind_t  kind;
     int                 aborted;        /* 499, or "aborted":true */
@@ -64,6 +86,27 @@ typedef struct {
     int64_t             status;
     int64_t             upstream_status;
     int64_t             response_us;
+
+    int                 metered;        /* some member of an answer is there */
+    int                 has_model;      /* of the answer */
+    nxe_log_flag_t      stream;
+    nxe_log_flag_t      refusal;
+    nxe_log_flag_t      empty;
+    nxe_log_flag_t      truncated;
+    nxe_log_flag_t      stream_error;
+    nxe_log_flag_t      cold;
+    nxe_str_t           unmetered;      /* why there are no figures */
+    int64_t             ttft_us;
+    int64_t             tpot_us;
+    int64_t             itl_max_us;
+    int64_t             input_tokens;
+    int64_t             output_tokens;
+    int64_t             cached_tokens;
+    int64_t             tool_calls;
+    int64_t             cost;           /* of 10^-9 */
+    nxe_str_t           currency;       /* where there is a cost */
+
+    nxe_log_feedback_t  feedback;       /* where kind says so */
     nxe_str_t           list;           /* the array that entries come from */
     uint32_t            nentries;
     nxe_log_entry_t     entries[NXE_LOGLINE_ENTRIES];
@@ -77,8 +120,8 @@ typedef struct {
 } nxe_logline_fault_t;
 
 /*
- * Reads one line, without its newline.  Of a line whose kind is not
- * "request", only kind and time mean something.  NXE_INVALID: the line is
+ * Reads one line, without its newline.  Of a line whose kind is
+ * neither "request" nor "feedback", only kind and time mean something.  NXE_INVALID: the line is
  * bad, fault says why; the record is then undefined.
  *
  * An id of 32 lower-case hex digits is taken as those 16 bytes, any other one

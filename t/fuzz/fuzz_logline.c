@@ -34,6 +34,15 @@ check(nxe_str_t line, const nxe_logline_t *r)
 
     within(line, r->key_id);
     within(line, r->role);
+    within(line, r->unmetered);
+    within(line, r->currency);
+    within(line, r->feedback.metric);
+    within(line, r->feedback.trust);
+    assert(r->cost == NXE_LOGLINE_UNKNOWN || r->cost >= 0);
+    assert(r->output_tokens == NXE_LOGLINE_UNKNOWN || r->output_tokens >= 0);
+    assert(r->kind != NXE_LOGLINE_FEEDBACK || r->feedback.refused
+           || (r->feedback.value != NXE_LOGLINE_UNKNOWN
+               && nxe_name_ok(r->feedback.metric)));
     assert(r->kind != NXE_LOGLINE_NONE);
     assert(r->time != NXE_LOGLINE_UNKNOWN);
     assert(r->nentries <= NXE_LOGLINE_ENTRIES);

@@ -421,6 +421,51 @@ test_nano(void **state)
 }
 
 
+static void
+test_rounded(void **state)
+{
+    size_t        i;
+    int64_t       nano;
+    nxe_status_t  rc;
+
+    static const struct {
+        const char  *text;
+        int64_t      nano;      /* INT64_MIN: refused */
+        const char  *why;
+    } rows[] = {
+        { "0", 0, "zero" },
+        { "-0.0", 0, "zero has no sign" },
+        { "1", INT64_C(1000000000), "one" },
+        { "-2.5", INT64_C(-2500000000), "below zero" },
+        { "0.000214500", INT64_C(214500), "trailing zeros" },
+        { "1e3", INT64_C(1000000000000), "an exponent" },
+        { "12.5E-1", INT64_C(1250000000), "an exponent down" },
+        { "0.30000000000000004", INT64_C(300000000), "a double's tail" },
+        { "0.0000000005", 1, "half goes up" },
+        { "-0.0000000005", -1, "half goes away from zero" },
+        { "0.00000000049999", 0, "less than half" },
+        { "1e-400", 0, "far below" },
+        { "999999999.999999999", INT64_C(999999999999999999), "the most" },
+        { "1000000000", INT64_MIN, "too much" },
+        { "-1e9", INT64_MIN, "too little" },
+        { "1e400", INT64_MIN, "no double holds it" },
+        { "1e99999999999999999999", INT64_MIN, "an exponent of no sense" },
+        { "", INT64_MIN, "nothing" },
+        { "nan", INT64_MIN, "no number" },
+        { "1 ", INT64_MIN, "something behind" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_n(rows); i++) {
+        nano = INT64_MIN;
+        rc = nxe_decimal_nano(nxe_str_of(rows[i].text), &nano);
+        unit_row(nano == rows[i].nano, rows[i].why);
+        unit_row((rc == NXE_OK) == (rows[i].nano != INT64_MIN), rows[i].why);
+    }
+}
+
+
 int
 main(void)
 {
@@ -431,6 +476,7 @@ main(void)
         cmocka_unit_test(test_arithmetic),
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_nano),
+        cmocka_unit_test(test_rounded),
         cmocka_unit_test(test_double),
         cmocka_unit_test(test_decimal),
     };

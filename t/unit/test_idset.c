@@ -51,11 +51,23 @@ test_numbers(void **state)
         }
 
         assert_int_equal(set.n, MANY);
+        number = 0;
+        assert_int_equal(nxe_idset_find(&set, id, &number), NXE_OK);
+        assert_int_equal(number, MANY - 1);
+
+        /* looking for one does not add it */
+
+        id[5] ^= 0x80;
+        assert_int_equal(nxe_idset_find(&set, id, &number), NXE_DECLINED);
+        assert_int_equal(set.n, MANY);
+        id[5] ^= 0x80;
+
         assert_true(set.nslots >= MANY + MANY / 3);
         assert_true(set.nslots <= 4 * MANY);
 
         nxe_idset_free(&set);
         assert_int_equal(set.n, 0);
+        assert_int_equal(nxe_idset_find(&set, id, &number), NXE_DECLINED);
         assert_int_equal(nxe_idset_add(&set, id, &number, NULL), NXE_OK);
         assert_int_equal(number, 0);
         nxe_idset_free(&set);

@@ -25,6 +25,10 @@
               "\"variant\":\"concise\",\"exposed\":true,"                      \
               "\"reason\":\"assigned\"," UNIT ",\"p\":0.25}"
 
+#define FED   "{\"kind\":\"feedback\",\"id\":\"" ID "\","                    \
+              "\"time\":\"2026-11-20T09:00:00Z\""
+#define SAID  FED ",\"experiment\":\"tone\",\"metric\":\"resolved\""
+
 static nxe_logline_t        record;
 static nxe_logline_fault_t  fault;
 
@@ -117,8 +121,9 @@ test_small(void **state)
         MID ",\"experiments\":[]}",
         "  " MID " , \"experiments\" : [ ] } \r",
         MID ",\"experiments\":[" ENTRY "],\"aborted\":true}",
-        "{\"kind\":\"feedback\",\"time\":\"2026-11-20T09:00:00Z\"}",
-        "{\"kind\":\"feedback\",\"time\":\"2026-11-20T09:00:00Z\","
+        "{\"kind\":\"ofrep\",\"time\":\"2026-11-20T09:00:00Z\"}",
+        "{\"kind\":\"ofrep\",\"time\":\"2026-11-20T09:00:00Z\","
+            "\"value\":{},\"unit\":1,\"metric\":\"\","
             "\"experiments\":[{\"no\":\"entry of ours\"}]}",
         MID ",\"experiments\":[{\"name\":\"a\",\"reason\":\"no_unit\"}]}",
     };
@@ -202,6 +207,59 @@ test_refused(void **state)
         { HEAD ",\"response_ms\":1e3}", "a response_ms that is no time", 0 },
         { HEAD ",\"aborted\":1}",
           "an \"aborted\" that is neither true nor false", 0 },
+        { HEAD ",\"ttft_ms\":-1}", "a ttft_ms that is no time", 0 },
+        { HEAD ",\"tpot_ms\":\"1\"}", "a tpot_ms that is no time", 0 },
+        { HEAD ",\"itl_max_ms\":1e400}", "an itl_max_ms that is no time", 0 },
+        { HEAD ",\"gen_ai.response.model\":7}",
+          "a model that is no string", 0 },
+        { HEAD ",\"gen_ai.usage.input_tokens\":1.5}",
+          "input tokens that are no count", 0 },
+        { HEAD ",\"gen_ai.usage.output_tokens\":-1}",
+          "output tokens that are no count", 0 },
+        { HEAD ",\"gen_ai.usage.output_tokens\":1099511627777}",
+          "output tokens that are no count", 0 },
+        { HEAD ",\"gen_ai.usage.cache_read.input_tokens\":null}",
+          "cached tokens that are no count", 0 },
+        { HEAD ",\"tool_calls\":true}", "tool_calls that are no count", 0 },
+        { HEAD ",\"empty\":0}",
+          "an \"empty\" that is neither true nor false", 0 },
+        { HEAD ",\"cold\":\"yes\"}",
+          "a \"cold\" that is neither true nor false", 0 },
+        { HEAD ",\"stream_error\":3}",
+          "a stream_error that is neither true nor text", 0 },
+        { HEAD ",\"unmetered\":\"A b\"}",
+          "an \"unmetered\" that is no word", 0 },
+        { HEAD ",\"cost\":-0.5}", "a cost that is no amount below 10^9", 0 },
+        { HEAD ",\"cost\":1e400}",
+          "a cost that is no amount below 10^9", 0 },
+        { HEAD ",\"cost\":\"1\"}",
+          "a cost that is no amount below 10^9", 0 },
+        { HEAD ",\"currency\":\"usd\"}",
+          "a currency that is not three capitals", 0 },
+        { MID ",\"cost\":1,\"experiments\":[]}",
+          "a cost without a currency", 0 },
+
+        { SAID ",\"value\":1e400}",
+          "a value that is no number within 10^9", 0 },
+        { SAID ",\"value\":\"1\"}",
+          "a value that is no number within 10^9", 0 },
+        { SAID ",\"value\":null}",
+          "a value that is no number within 10^9", 0 },
+        { SAID ",\"value\":1,\"unit\":7}", "a unit that is no id", 0 },
+        { SAID ",\"value\":1,\"request_id\":\"\"}",
+          "a request_id that is no id", 0 },
+        { SAID ",\"value\":1,\"n\":-1}", "an n that is no count", 0 },
+        { SAID ",\"value\":1,\"trust\":\"KEY\"}",
+          "a trust that is no word", 0 },
+        { SAID ",\"value\":1,\"metric\":\"a\"}",
+          "a member that occurs twice", 0 },
+        { SAID "," UNIT "}", "feedback without a value", 0 },
+        { SAID ",\"value\":1}", "feedback without unit and request_id", 0 },
+        { FED ",\"metric\":\"a\",\"value\":1," UNIT "}",
+          "feedback without experiment or metric", 0 },
+        { "{\"kind\":\"feedback\",\"time\":\"2026-11-20T09:00:00Z\"}",
+          "no id", 0 },
+
         { HEAD ",\"key_id\":\"\\u0039\"}", "a key_id that is no key's", 0 },
         { HEAD ",\"role\":\"LIVE\"}", "a role that is no word", 0 },
         { "{\"kind\":\"request\",\"id\":\"\"}", "an id that is no id", 0 },
@@ -364,6 +422,96 @@ test_ids(void **state)
 }
 
 
+static void
+test_answer(void **state)
+{
+    nxe_str_t  line;
+
+    (void) state;
+
+    line = nxe_str(MID ",\"experiments\":[" ENTRY "],\"stream\":true,"
+        "\"first_byte_ms\":88.120,\"ttft_ms\":412.007,\"tpot_ms\":12.500,"
+        "\"itl_max_ms\":80.000,"
+        "\"gen_ai.response.model\":\"gpt-4o \\\"x\\\"\","
+        "\"gen_ai.response.finish_reasons\":[\"stop\"],"
+        "\"gen_ai.usage.input_tokens\":1099511627776,"
+        "\"gen_ai.usage.output_tokens\":0,"
+        "\"gen_ai.usage.cache_read.input_tokens\":64,"
+        "\"tool_calls\":2,\"refusal\":false,\"truncated\":true,"
+        "\"empty\":false,\"stream_error\":\"cut\",\"cold\":true,"
+        "\"cost\":0.000214500,\"currency\":\"USD\"}");
+
+    assert_int_equal(nxe_logline_read(line, &record, &fault), NXE_OK);
+    assert_int_equal(record.metered, 1);
+    assert_int_equal(record.stream, NXE_LOG_TRUE);
+    assert_int_equal(record.ttft_us, 412007);
+    assert_int_equal(record.tpot_us, 12500);
+    assert_int_equal(record.itl_max_us, 80000);
+    assert_true(record.input_tokens == INT64_C(1) << 40);
+    assert_int_equal(record.output_tokens, 0);
+    assert_int_equal(record.cached_tokens, 64);
+    assert_int_equal(record.tool_calls, 2);
+    assert_int_equal(record.refusal, NXE_LOG_FALSE);
+    assert_int_equal(record.truncated, NXE_LOG_TRUE);
+    assert_int_equal(record.empty, NXE_LOG_FALSE);
+    assert_int_equal(record.stream_error, NXE_LOG_TRUE);
+    assert_int_equal(record.cold, NXE_LOG_TRUE);
+    assert_int_equal(record.cost, 214500);
+    assert_true(nxe_str_eq(record.currency, nxe_str("USD")));
+
+    /* what is absent is not 0 */
+
+    assert_int_equal(read_line(MID ",\"experiments\":[],"
+                               "\"unmetered\":\"encoded\","
+                               "\"stream_error\":false}"), NXE_OK);
+    assert_int_equal(record.metered, 0);
+    assert_int_equal(record.unmetered.len, 7);
+    assert_int_equal(record.stream_error, NXE_LOG_FALSE);
+    assert_int_equal(record.cold, NXE_LOG_ABSENT);
+    assert_true(record.output_tokens == NXE_LOGLINE_UNKNOWN);
+    assert_true(record.tool_calls == NXE_LOGLINE_UNKNOWN);
+    assert_true(record.cost == NXE_LOGLINE_UNKNOWN);
+    assert_true(record.ttft_us == NXE_LOGLINE_UNKNOWN);
+}
+
+
+static void
+test_feedback(void **state)
+{
+    nxe_str_t  line;
+
+    (void) state;
+
+    line = nxe_str(SAID ",\"n\":3,\"value\":-0.25,\"trust\":\"token\"," UNIT
+                   ",\"unit_type\":\"conversation\",\"phase\":1,"
+                   "\"idempotency_key\":\"a\\n\"}");
+
+    assert_int_equal(nxe_logline_read(line, &record, &fault), NXE_OK);
+    assert_int_equal(record.kind, NXE_LOGLINE_FEEDBACK);
+    assert_true(nxe_str_eq(record.feedback.experiment, nxe_str("tone")));
+    assert_true(nxe_str_eq(record.feedback.metric, nxe_str("resolved")));
+    assert_true(nxe_str_eq(record.feedback.trust, nxe_str("token")));
+    assert_int_equal(record.feedback.n, 3);
+    assert_int_equal(record.feedback.value, -250000000);
+    assert_int_equal(record.feedback.unit.set, 1);
+    assert_int_equal(record.feedback.request.set, 0);
+
+    assert_int_equal(read_line(SAID ",\"value\":true,\"request_id\":\"" ID
+                               "\"}"), NXE_OK);
+    assert_int_equal(record.feedback.value, 1000000000);
+    assert_int_equal(record.feedback.request.bytes[15], 255);
+
+    assert_int_equal(read_line(SAID ",\"value\":false," UNIT "}"), NXE_OK);
+    assert_int_equal(record.feedback.value, 0);
+
+    /* what the edge refused has no more than its cause */
+
+    assert_int_equal(read_line(FED ",\"status\":401,"
+                               "\"refused\":\"token:none\"}"), NXE_OK);
+    assert_int_equal(record.feedback.refused, 1);
+}
+
+
 int
 main(void)
 {
@@ -374,6 +522,8 @@ main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_ms),
         cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_feedback),
     };
 
     setenv("CMOCKA_MESSAGE_OUTPUT", "TAP", 1);

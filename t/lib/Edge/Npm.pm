@@ -53,7 +53,8 @@ sub version {
 
 
 # Runs a script of t/npm; gives what it printed, a value of JSON a line.  Dies
-# with what it said if it fails, or does not end in a minute.
+# with what it said if it fails, or does not end in a minute, under valgrind
+# in ten.
 
 sub run {
     my ($class, $script, @args) = @_;
@@ -61,7 +62,10 @@ sub run {
 
     local %ENV = (%ENV, EDGE_NPM => dir(), %{ $o->{env} || {} });
 
-    open my $out, '-|', 'timeout', '60', node(), "$top/t/npm/$script", @args
+    my $seconds = $ENV{EDGE_VALGRIND} ? 600 : 60;
+
+    open my $out, '-|', 'timeout', $seconds, node(), "$top/t/npm/$script",
+         @args
         or die "cannot run '@{[ node() ]}': $!\n";
     my @lines = <$out>;
     close $out or die "$script: status $?\n@lines";

@@ -12,6 +12,7 @@ package Edge::Upstream;
 #   delay    => SECONDS                      before the first byte
 #   cut      => N                            close after N bytes of the answer
 #   close    => 1                            close after the answer
+#   broken   => 1                            close where pieces ought to end
 #
 # reply => sub ($req) is called when a request is complete, early => sub
 # ($req) when its head is: if that returns a number, the connection is closed
@@ -354,7 +355,7 @@ sub answer {
             push @out, [ $now, sprintf("%x\r\n%s\r\n", length $p->[1],
                                        $p->[1]) ];
         }
-        push @out, [ $now, "0\r\n\r\n" ];
+        push @out, [ $now, $reply->{broken} ? '' : "0\r\n\r\n" ];
 
     } else {
         my $body = $req->{method} eq 'HEAD' ? '' : $reply->{body} // '';
@@ -370,7 +371,7 @@ sub answer {
         $out[-1][2] = 1;
     }
 
-    $out[-1][2] = 1 if $reply->{close};
+    $out[-1][2] = 1 if $reply->{close} || $reply->{broken};
     $c->{pending} = \@out;
     $self->run_timers;
 }
