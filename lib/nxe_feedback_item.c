@@ -3,15 +3,10 @@
  */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <nxe/feedback.h>
 #include <nxe/frac.h>
-
-
-#define NXE_FEEDBACK_WHOLE  "9007199254740992"          /* 2^53 */
-#define NXE_FEEDBACK_FAR    "1.7976931348623157e308"    /* of a double */
 
 
 _Static_assert(2 * NXE_UNIT_ID_LEN + 16 + 2 * (1 + 64) <= NXE_TOKEN_PAYLOAD,
@@ -20,7 +15,7 @@ _Static_assert(2 * NXE_UNIT_ID_LEN + 16 + 2 * (1 + 64) <= NXE_TOKEN_PAYLOAD,
 
 static const char *nxe_feedback_number(const nxe_metric_t *metric,
     nxe_str_t s);
-static int nxe_feedback_integer(nxe_str_t s);
+static int nxe_feedback_integer(nxe_str_t s, int64_t nano);
 
 
 const char *
@@ -112,51 +107,37 @@ nxe_feedback_value(nxe_feedback_t *f, int32_t i, const nxe_metric_t *metric,
 static const char *
 nxe_feedback_number(const nxe_metric_t *metric, nxe_str_t s)
 {
-    int  below;
+    int      below, far;
+    int64_t  nano;
 
     below = nxe_decimal_cmp(s, nxe_str("0")) < 0;
+    far = nxe_decimal_nano(s, &nano) != NXE_OK;
 
-    if (metric->kind == NXE_METRIC_COUNT
-        && (below || !nxe_feedback_integer(s)))
-    {
-        return "an integer from 0 to " NXE_FEEDBACK_WHOLE;
+    if (metric->kind == NXE_METRIC_COUNT) {
+        return below || far || !nxe_feedback_integer(s, nano)
+               ? "an integer from 0 to 999999999" : NULL;
     }
 
-    if (metric->kind == NXE_METRIC_DURATION && below) {
-        return "milliseconds, 0 or more";
+    if (metric->kind == NXE_METRIC_DURATION) {
+        return below || far ? "milliseconds from 0 to below 1000000000"
+                            : NULL;
     }
 
-    if (nxe_decimal_cmp(s, nxe_str(NXE_FEEDBACK_FAR)) > 0
-        || nxe_decimal_cmp(s, nxe_str("-" NXE_FEEDBACK_FAR)) < 0)
-    {
-        return "a number that a double holds";
-    }
-
-    return NULL;
+    return far ? "a number between -1000000000 and 1000000000" : NULL;
 }
 
 
-/* Of 0 or more; doubles up to 2^53 tell one integer from the next. */
+/* Exactly, where nano has been rounded. */
 
 static int
-nxe_feedback_integer(nxe_str_t s)
+nxe_feedback_integer(nxe_str_t s, int64_t nano)
 {
-    char       text[NXE_FEEDBACK_NUMBER + 1];
+    char       text[32];
     nxe_str_t  whole;
-    uint64_t   n;
-
-    if (nxe_decimal_cmp(s, nxe_str(NXE_FEEDBACK_WHOLE)) > 0) {
-        return 0;
-    }
-
-    memcpy(text, s.data, s.len);
-    text[s.len] = '\0';
-
-    n = (uint64_t) strtod(text, NULL);
 
     whole.data = text;
-    whole.len = (size_t) snprintf(text, sizeof(text), "%llu",
-                                  (unsigned long long) n);
+    whole.len = (size_t) snprintf(text, sizeof(text), "%lld",
+                                  (long long) (nano / NXE_NANO));
 
     return nxe_decimal_cmp(s, whole) == 0;
 }

@@ -358,7 +358,7 @@ at('out of range by a hair', '/value', qr/^5 or less$/,
    with_key('{"unit":"u","metric":"rating","value":5.000000000000000001}'));
 at('out of range below', '/value', qr/^1 or more$/,
    with_key(fresh(metric => 'rating', value => -1)));
-at('beyond a double', '/value', qr/a double holds/,
+at('beyond what is read', '/value', qr/between -1000000000 and/,
    with_key('{"unit":"u","metric":"rating","value":1e999}'));
 at('no number', '/value', qr/a number/,
    with_key(fresh(metric => 'rating', value => 'NaN')));
@@ -774,6 +774,18 @@ sub mint {
        'reload - a replay is known');
     is((with_token('/token', $token, { metric => 'turns', value => 1 }))[0]
        {body}, '{"accepted":1,"duplicates":0}', 'reload - a token holds');
+}
+
+
+# ---- what analyze makes of the log
+
+{
+    my $log = $e->dir . '/log/experiment.log';
+    my $out = $json->decode($e->must('analyze', 'depth', $log,
+                                     '-o', 'json'));
+
+    is($out->{inputs}[0]{bad}, 0, 'analyze - reads every line');
+    ok($out->{feedback}{counted} > 0, 'analyze - outcomes of units it knows');
 }
 
 

@@ -247,9 +247,8 @@ static const struct {
 
     { NXE_METRIC_COUNT, "", "", "0", "0", NULL },
     { NXE_METRIC_COUNT, "", "", "500e-1", "500e-1", NULL },
-    { NXE_METRIC_COUNT, "", "", "9007199254740992", "9007199254740992",
-      NULL },
-    { NXE_METRIC_COUNT, "", "", "9007199254740993", NULL, "an integer" },
+    { NXE_METRIC_COUNT, "", "", "999999999", "999999999", NULL },
+    { NXE_METRIC_COUNT, "", "", "1000000000", NULL, "an integer" },
     { NXE_METRIC_COUNT, "", "", "1e400", NULL, "an integer" },
     { NXE_METRIC_COUNT, "", "", "-1", NULL, "an integer" },
     { NXE_METRIC_COUNT, "", "", "1.5", NULL, "an integer" },
@@ -258,10 +257,10 @@ static const struct {
     { NXE_METRIC_COUNT, "", "", "true", NULL, "a number" },
 
     { NXE_METRIC_MEAN, "", "", "-1.50", "-1.50", NULL },
-    { NXE_METRIC_MEAN, "", "", "1.7976931348623157e308",
-      "1.7976931348623157e308", NULL },
-    { NXE_METRIC_MEAN, "", "", "1.8e308", NULL, "a double holds" },
-    { NXE_METRIC_MEAN, "", "", "-1e99999999999", NULL, "a double holds" },
+    { NXE_METRIC_MEAN, "", "", "-999999999.9", "-999999999.9", NULL },
+    { NXE_METRIC_MEAN, "", "", "1e9", NULL, "between -1000000000" },
+    { NXE_METRIC_MEAN, "", "", "1.8e308", NULL, "between -1000000000" },
+    { NXE_METRIC_MEAN, "", "", "-1e99999999999", NULL, "between -1000" },
     { NXE_METRIC_MEAN, "", "", "false", NULL, "a number" },
     { NXE_METRIC_MEAN, "1", "5", "1", "1", NULL },
     { NXE_METRIC_MEAN, "1", "5", "5.0", "5.0", NULL },
@@ -274,7 +273,7 @@ static const struct {
     { NXE_METRIC_DURATION, "", "", "0.5", "0.5", NULL },
     { NXE_METRIC_DURATION, "", "", "-0", "-0", NULL },
     { NXE_METRIC_DURATION, "", "", "-0.1", NULL, "milliseconds" },
-    { NXE_METRIC_DURATION, "", "", "2e308", NULL, "a double holds" },
+    { NXE_METRIC_DURATION, "", "", "2e308", NULL, "below 1000000000" },
     { NXE_METRIC_DURATION, "", "10", "10.1", NULL, "10 or less" },
 };
 
