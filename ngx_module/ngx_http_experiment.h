@@ -67,6 +67,7 @@ typedef struct {
     unsigned                         uses_model:1;
     unsigned                         uses_upstream:1;
     unsigned                         strips:1;     /* some location does */
+    unsigned                         buffers:1;    /* some stream: said so */
 
     size_t                           zone_size;
     ngx_shm_zone_t                  *shm;

@@ -539,6 +539,16 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         emcf->strips = 1;
     }
 
+    if (conf->bind != NGX_HTTP_EXPERIMENT_OFF && !conf->unbuffered
+        && conf->meter != NGX_HTTP_EXPERIMENT_METER_OFF && !emcf->buffers)
+    {
+        emcf->buffers = 1;
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"experiment_stream_unbuffered off\": streams are "
+                           "not timed there, neither TTFT nor what comes "
+                           "after it");
+    }
+
     return NGX_CONF_OK;
 }
 
