@@ -167,6 +167,9 @@ my $chat = join '', @{ $stream{usage} };
              body => $stream{usage}[0] . $stream{usage}[1] },
     large => { body => '{"usage":{"prompt_tokens":1},"choices":[],"a":"'
                . 'x' x 1_200_000 . '"}' },
+    'large-event' => { type => 'text/event-stream', body =>
+        'data: {"choices":[{"delta":{"content":"' . 'x' x 1_200_000
+        . "\"}}]}\n\ndata: [DONE]\n\n" },
     empty => { body => '{"model":"m","choices":[{"message":{"content":""},'
                . '"finish_reason":"stop"}]}' },
 );
@@ -180,7 +183,8 @@ $e->upstream(reply => sub {
 $e->init;
 $e->apply({ name => 'tone', unit => 'header:X-Id',
             stage => { name => 'ab', exposure => 1 },
-            variants => [ { name => 'a' }, { name => 'b' } ] });
+            variants => [ { name => 'a' }, { name => 'b', headers =>
+                { request => { set => { 'X-Arm' => 'b' } } } } ] });
 $e->must('price', 'set', 'gpt-4o', '--input', '2.5', '--output', '10',
          '--cached', '1.25', '--currency', 'USD');
 $e->must('price', 'set', 'claude', '--input', '3', '--output', '15',
@@ -352,6 +356,11 @@ for my $row (
     $e->log_next if $where ne 'none';
 }
 
+# The body of a unit that is not exposed is nobody's.
+$e->post('/on/chat/completions', '{"stream":true}', 'X-Reply', 'usage-whole');
+is($e->received->{body}, '{"stream":true}', 'no unit - nothing is asked for');
+is($e->log_next->{body}, undef, 'no unit - nothing is read');
+
 # An upstream that does not know the option.
 my $r = ask('on', 'chat-events', '{"stream":true}');
 is($r->{body}, join('', @{ $stream{chat} }), 'no usage - the same bytes');
@@ -369,10 +378,14 @@ for my $body ($asks, '{"stream":true}') {
        "buffered, $body - no times");
 }
 
-ask('cached', 'usage-events') for 1 .. 2;
+# Of a unit that is not exposed: another's answer must not come from a cache.
+$e->post('/cached/chat/completions', '{}', 'X-Reply', 'usage-events')
+    for 1 .. 2;
 my @cached = ($e->log_next, $e->log_next);
-ok(!exists $cached[0]{ttft_ms} && $cached[0]{'gen_ai.usage.output_tokens'} == 5,
-   'to be cached - said, without times');
+is_deeply(said($cached[0]), $said{usage}, 'to be cached - logged');
+is(scalar(grep { exists $cached[0]{$_} } @times), 0,
+   'to be cached - no times');
+is_deeply(said($cached[1]), {}, 'from the cache - nothing is read');
 
 
 # What is not measured, and why.
@@ -384,7 +397,10 @@ for my $row (
                           stream_error => 'incomplete' } ],
     [ 'encoded', { unmetered => 'encoded' } ],
     [ 'encoded-stream', { unmetered => 'encoded' } ],
-    [ 'large', { unmetered => 'size' } ],
+    [ 'large', { 'gen_ai.usage.input_tokens' => 1, tool_calls => 0,
+                 truncated => JSON::PP::false, refusal => JSON::PP::false,
+                 empty => JSON::PP::true } ],
+    [ 'large-event', { unmetered => 'size' } ],
     [ 'none', {} ], [ 'error', {} ],
     [ 'failed', { stream_error => 'api', tool_calls => 0,
                   truncated => JSON::PP::false, refusal => JSON::PP::false } ],
