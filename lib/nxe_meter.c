@@ -5,7 +5,7 @@
 
 
 static void nxe_meter_event(void *ctx, nxe_str_t type, nxe_str_t data);
-static void nxe_meter_content(nxe_meter_t *m);
+static void nxe_meter_raw(void *ctx, nxe_str_t bytes);
 static void nxe_meter_body(nxe_meter_t *m);
 static void nxe_meter_begin(nxe_meter_t *m);
 
@@ -25,13 +25,17 @@ nxe_meter_init(nxe_meter_t *m, nxe_dialect_t dialect, int stream,
     /* what the parts of it hold is set as they begin */
 
     memset(m, 0, offsetof(nxe_meter_t, sse));
-    memset(&m->emit, 0, sizeof(*m) - offsetof(nxe_meter_t, emit));
+    memset(&m->repeat, 0, sizeof(*m) - offsetof(nxe_meter_t, repeat));
 
     m->dialect = dialect;
     m->stream = stream != 0;
 
     nxe_sse_init(&m->sse, NXE_METER_MAX, nxe_meter_event, m, mem);
-    nxe_pick_init(&m->pick, fields, nxe_meter_tell, m);
+    m->sse.raw = nxe_meter_raw;
+    m->sse.same = nxe_meter_same;
+
+    nxe_pick_init(&m->pick, fields, nxe_meter_tell,
+                  stream ? NXE_METER_OTHER : 0, m);
     nxe_meter_begin(m);
 
     return NXE_OK;
@@ -135,12 +139,31 @@ nxe_meter_event(void *ctx, nxe_str_t type, nxe_str_t data)
     }
 
     if (content) {
+        m->plain = 1;
         nxe_meter_content(m);
     }
 }
 
 
+/* After an event was told, its bytes. */
+
 static void
+nxe_meter_raw(void *ctx, nxe_str_t bytes)
+{
+    nxe_meter_t  *m = ctx;
+
+    if (m->plain) {
+        nxe_meter_learn(m, bytes);
+        m->plain = 0;
+    }
+
+    if (m->emit != NULL) {
+        nxe_meter_pass(m, bytes);
+    }
+}
+
+
+void
 nxe_meter_content(nxe_meter_t *m)
 {
     m->said.content = 1;
@@ -205,4 +228,10 @@ nxe_meter_begin(nxe_meter_t *m)
     part->list = 0;
     part->some = 0;
     part->delta = 0;
+
+    m->plain = 0;
+
+    if (m->repeat != NULL) {
+        m->repeat->nvaries = 0;
+    }
 }

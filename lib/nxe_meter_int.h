@@ -27,9 +27,20 @@ enum {
     NXE_METER_REFUSAL,
     NXE_METER_CALLS,        /* of tools */
     NXE_METER_CALL_ID,
-    NXE_METER_DELTA         /* what a piece adds */
+    NXE_METER_DELTA,        /* what a piece adds */
+    NXE_METER_OTHER         /* what nobody asks for */
 };
 
+
+/* nxe_meter.c: the event has content. */
+
+void nxe_meter_content(nxe_meter_t *m);
+
+/* nxe_meter_repeat.c: events that are like the one before. */
+
+const char *nxe_meter_same(void *ctx, const char *p, const char *end);
+void nxe_meter_vary(nxe_meter_t *m, nxe_str_t text, int string, int content);
+void nxe_meter_learn(nxe_meter_t *m, nxe_str_t raw);
 
 /* nxe_meter_fields.c: where each is; NULL: the dialect has none. */
 
@@ -51,9 +62,10 @@ void nxe_meter_responses_body(nxe_meter_t *m);
 int nxe_meter_anthropic_event(nxe_meter_t *m);
 void nxe_meter_anthropic_body(nxe_meter_t *m);
 
-/* nxe_meter_strip.c: what the event that is picked is to lose. */
+/* nxe_meter_strip.c: what the event that is picked is to lose; the bytes. */
 
 void nxe_meter_null_usage(nxe_meter_t *m, nxe_str_t text);
+void nxe_meter_pass(nxe_meter_t *m, nxe_str_t bytes);
 
 
 NXE_END_DECLS

@@ -89,9 +89,19 @@ nxe_meter_tell(void *ctx, unsigned field, nxe_json_type_t type,
         }
         break;
 
+    case NXE_METER_OTHER:
+        if (string || type == NXE_JSON_NUMBER) {
+            nxe_meter_vary(m, text, string, 0);
+        }
+        break;
+
     case NXE_METER_CONTENT:
         if (nxe_meter_some(text)) {
             part->said.content = 1;
+
+            if (m->stream && string) {
+                nxe_meter_vary(m, text, 1, 1);
+            }
         }
         break;
 
@@ -117,6 +127,7 @@ nxe_meter_tell(void *ctx, unsigned field, nxe_json_type_t type,
     case NXE_METER_DELTA:
         if (string && text.len > 2) {
             part->delta = 1;
+            nxe_meter_vary(m, text, 1, 1);
         }
         break;
 

@@ -6,7 +6,6 @@
 #include "nxe_meter_int.h"
 
 
-static void nxe_meter_raw(void *ctx, nxe_str_t bytes);
 static int nxe_meter_blank(char c);
 
 
@@ -15,7 +14,6 @@ nxe_meter_strip(nxe_meter_t *m, nxe_meter_pt emit, void *ctx)
 {
     m->emit = emit;
     m->ctx = ctx;
-    m->sse.raw = nxe_meter_raw;
 }
 
 
@@ -63,11 +61,12 @@ nxe_meter_blank(char c)
 }
 
 
-static void
-nxe_meter_raw(void *ctx, nxe_str_t bytes)
+/* An event, or a piece of one that is too large, without what it loses. */
+
+void
+nxe_meter_pass(nxe_meter_t *m, nxe_str_t bytes)
 {
-    nxe_str_t     cut, rest;
-    nxe_meter_t  *m = ctx;
+    nxe_str_t  cut, rest;
 
     cut = m->cut;
     m->cut = nxe_null_str;

@@ -26,7 +26,6 @@ static const char *nxe_pick_token(nxe_pick_t *k, const char *p,
     const char *end);
 static const char *nxe_pick_string(nxe_pick_t *k, const char *p,
     const char *end);
-static const char *nxe_pick_scalar(const char *p, const char *end);
 static void nxe_pick_hold(nxe_pick_t *k, const char *p, const char *end);
 static void nxe_pick_key(nxe_pick_t *k, nxe_str_t key);
 static void nxe_pick_told(nxe_pick_t *k, nxe_str_t text);
@@ -40,10 +39,11 @@ static const nxe_pick_node_t *nxe_pick_find(const nxe_pick_node_t *list,
 
 void
 nxe_pick_init(nxe_pick_t *k, const nxe_pick_node_t *root, nxe_pick_pt tell,
-    void *ctx)
+    unsigned other, void *ctx)
 {
     k->root = root;
     k->tell = tell;
+    k->other = other;
     k->ctx = ctx;
 
     nxe_pick_reset(k);
@@ -266,21 +266,36 @@ nxe_pick_string(nxe_pick_t *k, const char *p, const char *end)
         p++;
     }
 
+    quote = nxe_pick_quote(p, end);
+
+    if (quote != NULL) {
+        return quote + 1;
+    }
+
+    for (s = end; s != p && s[-1] == '\\'; s--) { /* void */ }
+
+    k->escaped = (unsigned) (end - s) & 1;
+
+    return NULL;
+}
+
+
+const char *
+nxe_pick_quote(const char *p, const char *end)
+{
+    const char  *quote, *s;
+
     for ( ;; ) {
         quote = memchr(p, '"', (size_t) (end - p));
-        s = quote != NULL ? quote : end;
-
-        while (s != p && s[-1] == '\\') {
-            s--;
-        }
 
         if (quote == NULL) {
-            k->escaped = (unsigned) (end - s) & 1;
             return NULL;
         }
 
+        for (s = quote; s != p && s[-1] == '\\'; s--) { /* void */ }
+
         if (((quote - s) & 1) == 0) {
-            return quote + 1;
+            return quote;
         }
 
         p = quote + 1;
@@ -288,9 +303,7 @@ nxe_pick_string(nxe_pick_t *k, const char *p, const char *end)
 }
 
 
-/* Behind a number or a word, NULL if it may go on. */
-
-static const char *
+const char *
 nxe_pick_scalar(const char *p, const char *end)
 {
     for ( /* void */ ; p != end; p++) {
@@ -450,6 +463,9 @@ nxe_pick_told(nxe_pick_t *k, nxe_str_t text)
 
     if (k->node != NULL && k->node->field != 0) {
         k->tell(k->ctx, k->node->field, type, text);
+
+    } else if (k->other != 0) {
+        k->tell(k->ctx, k->other, type, text);
     }
 }
 

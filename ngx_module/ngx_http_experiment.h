@@ -14,12 +14,14 @@
 #include <nxe/credential.h>
 #include <nxe/dialect.h>
 #include <nxe/doc.h>
+#include <nxe/feedback.h>
 #include <nxe/keys.h>
 #include <nxe/meter.h>
 #include <nxe/price.h>
 #include <nxe/serving.h>
 #include <nxe/splice.h>
 #include <nxe/target.h>
+#include <nxe/token.h>
 
 
 extern ngx_module_t  ngx_http_experiment_module;
@@ -52,6 +54,7 @@ typedef struct {
     ngx_msec_t                       poll;
 
     nxe_hmac_key_t                  *unit_key;
+    nxe_token_keys_t                *feedback_keys;
     u_char                           kid[NXE_KID_LEN];
 
     ngx_int_t                        request_id;   /* variable index */
@@ -64,6 +67,7 @@ typedef struct {
     unsigned                         uses_model:1;
     unsigned                         uses_upstream:1;
     unsigned                         strips:1;     /* some location does */
+    unsigned                         buffers:1;    /* some stream: said so */
 
     size_t                           zone_size;
     ngx_shm_zone_t                  *shm;
@@ -81,6 +85,14 @@ typedef struct {
     u_char                         (*digests)[NXE_SHA256_LEN];
     ngx_uint_t                       n;
 } ngx_http_experiment_secrets_t;
+
+
+/* What a location of feedback asks for; a key's secrets are beside it. */
+
+typedef struct {
+    nxe_feedback_trust_t             trust;
+    ngx_array_t                      origins;      /* of ngx_str_t */
+} ngx_http_experiment_feedback_conf_t;
 
 
 typedef struct {
@@ -106,6 +118,8 @@ typedef struct {
     const char                      *endpoint;     /* its directive */
     ngx_http_handler_pt              handler;
     ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
+    ngx_http_experiment_feedback_conf_t
+                                    *feedback;     /* NULL: none */
 } ngx_http_experiment_loc_conf_t;
 
 
@@ -382,6 +396,12 @@ typedef ngx_int_t (*ngx_http_experiment_json_pt)(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, nxe_str_t body);
 
 
+/* Goes on with what has waited for another turn; what it returns, too. */
+
+typedef ngx_int_t (*ngx_http_experiment_run_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+
+
 struct ngx_http_experiment_ctx_s {
     ngx_http_request_t              *request;      /* the main one */
     ngx_http_experiment_worker_t    *worker;       /* from the handler on */
@@ -421,6 +441,9 @@ struct ngx_http_experiment_ctx_s {
     size_t                           read_max;
     ngx_http_experiment_line_pt      line;         /* NULL: a request's */
     void                            *data;         /* of that handler */
+    ngx_http_experiment_run_pt       run;          /* it, when it has waited */
+    ngx_str_t                        feedback_key;   /* as it came */
+    ngx_str_t                        feedback_token;
 
     unsigned                         assigned:1;   /* entries are there */
     unsigned                         partial:1;    /* some are, for now */
@@ -480,6 +503,47 @@ typedef struct {
 } ngx_http_experiment_ofrep_t;
 
 
+/* A POST of feedback: ctx->data of its handler. */
+
+#define NGX_HTTP_EXPERIMENT_NAMED      64     /* experiments of one POST */
+
+typedef struct {
+    nxe_str_t                        name;
+    ngx_http_experiment_handle_t    *handle;       /* NULL: not live here */
+} ngx_http_experiment_about_t;
+
+typedef struct {
+    ngx_http_experiment_handle_t    *handle;
+    const nxe_metric_t              *metric;
+    nxe_str_t                        value;        /* a JSON number */
+    nxe_str_t                        of;           /* unit's or request's id */
+    unsigned                         unit:1;
+    unsigned                         duplicate:1;
+} ngx_http_experiment_outcome_t;
+
+typedef struct {
+    nxe_feedback_t                   f;
+    nxe_feedback_trust_t             trust;
+    nxe_token_t                      token;
+    nxe_feedback_bound_t             bound;        /* by the token */
+    nxe_str_t                        who;          /* shows it: of its id */
+
+    ngx_http_experiment_outcome_t   *outcomes;
+    ngx_uint_t                       next;         /* item to resolve */
+    ngx_http_experiment_about_t      about[NGX_HTTP_EXPERIMENT_NAMED];
+    ngx_uint_t                       nabout;
+    ngx_http_experiment_handle_t   **bounds;       /* all that are bound */
+    ngx_uint_t                       nbounds;
+
+    ngx_uint_t                       accepted;
+    ngx_uint_t                       duplicates;
+    ngx_uint_t                       status;       /* 0: not known yet */
+    const char                      *cause;        /* of a refusal */
+    const char                      *why;          /* a token is none */
+    ngx_str_t                        line;
+} ngx_http_experiment_feedback_t;
+
+
 /* ngx_http_experiment_conf.c */
 
 char *ngx_http_experiment_set_registry(ngx_conf_t *cf,
@@ -510,8 +574,12 @@ ngx_int_t ngx_http_experiment_secret(ngx_http_experiment_secrets_t *secrets,
     nxe_str_t presented, ngx_uint_t *which);
 ngx_int_t ngx_http_experiment_read_json(ngx_http_request_t *r, size_t max,
     ngx_http_experiment_json_pt read);
+ngx_int_t ngx_http_experiment_next_turn(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_run_pt run);
 ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
     const char *name, ngx_str_t value);
+ngx_int_t ngx_http_experiment_answer_text(ngx_http_request_t *r,
+    const char *name, const char *value);
 ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_experiment_line_t *json);
 ngx_uint_t ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag);
@@ -729,8 +797,34 @@ nxe_status_t ngx_http_experiment_context_attr(void *data,
 
 /* ngx_http_experiment_flag.c */
 
+ngx_uint_t ngx_http_experiment_bound(ngx_http_experiment_loc_conf_t *elcf,
+    ngx_http_experiment_handle_t *h);
 ngx_int_t ngx_http_experiment_flag(ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_flags(ngx_http_experiment_ctx_t *ctx);
+
+/* ngx_http_experiment_feedback.c */
+
+char *ngx_http_experiment_set_feedback(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_experiment_feedback_headers(ngx_http_request_t *r);
+
+/* ngx_http_experiment_origin.c */
+
+char *ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
+    ngx_http_experiment_feedback_conf_t *conf);
+ngx_int_t ngx_http_experiment_origin(ngx_http_request_t *r,
+    ngx_http_experiment_feedback_conf_t *conf);
+ngx_int_t ngx_http_experiment_preflight(ngx_http_request_t *r,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_int_t listed);
+
+/* ngx_http_experiment_outcome.c */
+
+ngx_int_t ngx_http_experiment_outcomes(ngx_http_experiment_ctx_t *ctx);
+void ngx_http_experiment_outcomes_take(ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_outcome_lines(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
+ngx_int_t ngx_http_experiment_feedback_token(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *token);
 
 /* ngx_http_experiment_line.c */
 

@@ -82,8 +82,13 @@ ngx_http_experiment_set_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     emcf->unit_key = ngx_pmemalign(cf->pool, sizeof(nxe_hmac_key_t),
                                    NGX_CPU_CACHE_LINE);
+    emcf->feedback_keys = ngx_pmemalign(cf->pool, sizeof(nxe_token_keys_t),
+                                        NGX_CPU_CACHE_LINE);
 
-    if (emcf->unit_key != NULL) {
+    if (emcf->unit_key != NULL && emcf->feedback_keys != NULL) {
+        (void) nxe_token_keys(&keys, nxe_str("feedback"),
+                              emcf->feedback_keys);
+
         ngx_memcpy(emcf->kid, keys.keys[0].kid, NXE_KID_LEN);
 
         (void) nxe_hkdf(keys.keys[0].key, nxe_str("unit"), subkey);
@@ -93,7 +98,8 @@ ngx_http_experiment_set_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     nxe_erase(&keys, sizeof(keys));
 
-    return emcf->unit_key != NULL ? NGX_CONF_OK : NGX_CONF_ERROR;
+    return emcf->unit_key != NULL && emcf->feedback_keys != NULL
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 

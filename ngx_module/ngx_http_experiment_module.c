@@ -167,6 +167,13 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       0,
       NULL },
 
+    { ngx_string("experiment_feedback"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_experiment_set_feedback,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -450,6 +457,7 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
      *     elcf->endpoint = NULL;
      *     elcf->handler = NULL;
      *     elcf->secrets = NULL;
+     *     elcf->feedback = NULL;
      */
 
     elcf->bind = NGX_CONF_UNSET_UINT;
@@ -495,6 +503,14 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ngx_conf_merge_ptr_value(conf->names, prev->names, NULL);
     }
 
+    if (conf->feedback != NULL && conf->bind == NGX_HTTP_EXPERIMENT_OFF) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"experiment_feedback\" in location \"%V\", where no "
+                      "experiment is bound: expected \"experiment on\", "
+                      "layers or names there", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->step == NULL) {
         conf->step = prev->step;
     }
@@ -521,6 +537,16 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->strip) {
         emcf->strips = 1;
+    }
+
+    if (conf->bind != NGX_HTTP_EXPERIMENT_OFF && !conf->unbuffered
+        && conf->meter != NGX_HTTP_EXPERIMENT_METER_OFF && !emcf->buffers)
+    {
+        emcf->buffers = 1;
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"experiment_stream_unbuffered off\": streams are "
+                           "not timed there, neither TTFT nor what comes "
+                           "after it");
     }
 
     return NGX_CONF_OK;

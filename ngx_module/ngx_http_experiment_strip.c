@@ -42,6 +42,14 @@ ngx_http_experiment_strip_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    /* those that are for us are read first */
+
+    if (elcf->feedback != NULL
+        && ngx_http_experiment_feedback_headers(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return ngx_http_experiment_drop(r, ngx_http_experiment_strip_request,
                                     NULL)
            == NGX_OK ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;

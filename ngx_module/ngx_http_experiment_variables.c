@@ -31,6 +31,8 @@ static ngx_int_t ngx_http_experiment_variable_txn(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
 static ngx_int_t ngx_http_experiment_variable_model(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+static ngx_int_t ngx_http_experiment_variable_token(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
 static ngx_int_t ngx_http_experiment_variable_on(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_experiment_variable_variant(ngx_http_request_t *r,
@@ -92,6 +94,11 @@ static ngx_http_variable_t  ngx_http_experiment_vars[] = {
     { ngx_string("experiment_registry_txn"), NULL,
       ngx_http_experiment_variable,
       (uintptr_t) ngx_http_experiment_variable_txn,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("experiment_feedback_token"), NULL,
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_token,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
@@ -476,6 +483,22 @@ ngx_http_experiment_variable_unit(ngx_http_request_t *r,
                                                             &ctx->entries[0]),
                                   NXE_UNIT_ID_LEN);
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_variable_token(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
+{
+    ngx_str_t  token;
+
+    if (ngx_http_experiment_feedback_token(r, ctx, &token) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_experiment_value(v, token.data, token.len);
 
     return NGX_OK;
 }

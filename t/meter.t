@@ -167,6 +167,9 @@ my $chat = join '', @{ $stream{usage} };
              body => $stream{usage}[0] . $stream{usage}[1] },
     large => { body => '{"usage":{"prompt_tokens":1},"choices":[],"a":"'
                . 'x' x 1_200_000 . '"}' },
+    'large-event' => { type => 'text/event-stream', body =>
+        'data: {"choices":[{"delta":{"content":"' . 'x' x 1_200_000
+        . "\"}}]}\n\ndata: [DONE]\n\n" },
     empty => { body => '{"model":"m","choices":[{"message":{"content":""},'
                . '"finish_reason":"stop"}]}' },
 );
@@ -394,7 +397,10 @@ for my $row (
                           stream_error => 'incomplete' } ],
     [ 'encoded', { unmetered => 'encoded' } ],
     [ 'encoded-stream', { unmetered => 'encoded' } ],
-    [ 'large', { unmetered => 'size' } ],
+    [ 'large', { 'gen_ai.usage.input_tokens' => 1, tool_calls => 0,
+                 truncated => JSON::PP::false, refusal => JSON::PP::false,
+                 empty => JSON::PP::true } ],
+    [ 'large-event', { unmetered => 'size' } ],
     [ 'none', {} ], [ 'error', {} ],
     [ 'failed', { stream_error => 'api', tool_calls => 0,
                   truncated => JSON::PP::false, refusal => JSON::PP::false } ],

@@ -67,6 +67,29 @@ typedef struct {
     unsigned            delta:1;        /* something is added */
 } nxe_meter_part_t;
 
+/* The last event that had content and said nothing else. */
+
+#define NXE_METER_REPEAT   1024     /* bytes of one; longer ones are read */
+#define NXE_METER_SPANS    24       /* values in it that may be others */
+
+typedef struct {
+    uint32_t            start;      /* of a string without its quotes */
+    uint32_t            end;
+    unsigned            string;
+    unsigned            least;      /* bytes that it has to have */
+} nxe_meter_span_t;
+
+typedef struct {
+    size_t              len;
+    size_t              cut;        /* where it loses something */
+    size_t              cut_len;
+    unsigned            nspans;
+    unsigned            nvaries;
+    nxe_meter_span_t    spans[NXE_METER_SPANS];
+    nxe_meter_span_t    varies[NXE_METER_SPANS];    /* of what is read now */
+    char                text[NXE_METER_REPEAT];
+} nxe_meter_repeat_t;
+
 /* Bytes of a stream that go on to who asked for it. */
 
 typedef void (*nxe_meter_pt)(void *ctx, nxe_str_t bytes);
@@ -88,6 +111,8 @@ typedef struct {
     nxe_sse_t           sse;
     nxe_pick_t          pick;
     nxe_meter_part_t    part;
+    nxe_meter_repeat_t *repeat;         /* NULL: not yet */
+    unsigned            plain:1;        /* the event read last has content */
 
     nxe_meter_pt        emit;           /* NULL: nothing is taken out */
     void               *ctx;

@@ -49,6 +49,7 @@ typedef void (*nxe_pick_pt)(void *ctx, unsigned field, nxe_json_type_t type,
 typedef struct {
     const nxe_pick_node_t  *root;
     nxe_pick_pt             tell;
+    unsigned                other;      /* field of what is not asked for */
     void                   *ctx;
 
     unsigned                state;
@@ -66,9 +67,12 @@ typedef struct {
     char                    text[NXE_PICK_TEXT];
 } nxe_pick_t;
 
-/* root is the object that the value has to be. */
+/*
+ * root is the object that the value has to be.  other is the field of strings,
+ * numbers and words that nobody asks for, or 0.
+ */
 void nxe_pick_init(nxe_pick_t *k, const nxe_pick_node_t *root,
-    nxe_pick_pt tell, void *ctx);
+    nxe_pick_pt tell, unsigned other, void *ctx);
 
 /* Begins anew, with another value. */
 void nxe_pick_reset(nxe_pick_t *k);
@@ -80,6 +84,12 @@ void nxe_pick_feed(nxe_pick_t *k, nxe_str_t bytes);
  * it relies on that.
  */
 int nxe_pick_escapes_ok(nxe_str_t quoted);
+
+/* The quote that ends a string of which p is the first byte; NULL: none. */
+const char *nxe_pick_quote(const char *p, const char *end);
+
+/* Behind a number or a word, NULL if it may go on. */
+const char *nxe_pick_scalar(const char *p, const char *end);
 
 /* NXE_OK: what was fed is one whole object; else NXE_INVALID. */
 nxe_status_t nxe_pick_done(const nxe_pick_t *k);

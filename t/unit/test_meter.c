@@ -350,11 +350,81 @@ test_bodies(void **state)
 }
 
 
+/*
+ * Events that are compared with the one before give what reading gives: what
+ * comes between them, what ends a string, what makes a number none.
+ */
+
+#define EVENT(content, n, more)  "data: {\"choices\":[{\"delta\":{\"content\":\""  \
+    content "\"}}],\"n\":" n ",\"usage\":null" more "}\n\n"
+
+static const struct {
+    const char  *in;
+    uint64_t     contents;
+} likes[] = {
+    { EVENT("a", "1", "") EVENT("b", "1", "") EVENT("ccc", "22", ""), 3 },
+    { EVENT("a", "1", "") EVENT("", "1", "") EVENT("b", "1", ""), 2 },
+    { EVENT("aa", "12", "") EVENT("a", "1", "") EVENT("\\\"", "-3", ""), 3 },
+    { EVENT("a", "1", "") EVENT("a", ".", "") EVENT("a", "", ""), 1 },
+    { EVENT("a", "1", "") EVENT("a", "null", "") EVENT("a", "\"1\"", ""), 3 },
+    { EVENT("a", "1", "") EVENT("\\", "1", "") EVENT("b", "1", ""), 2 },
+    { EVENT("a", "1", "") EVENT("x\n\ndata: y", "1", "")
+      EVENT("b", "1", ""), 2 },
+    { EVENT("a", "1", "") EVENT("x\r\rdata: y", "1", "")
+      EVENT("b", "1", ""), 2 },
+    { EVENT("a", "1", ",\"model\":\"m\"") EVENT("b", "1", ",\"model\":\"n\""),
+      2 },
+    { EVENT("a", "1", "") "data: {\"choices\":[],\"usage\":{"
+      "\"completion_tokens\":4}}\n\n" EVENT("b", "1", ""), 2 },
+    { "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{"
+      "\"x\":1}}\n\ndata: {\"choices\":[],\"usage\":{"
+      "\"completion_tokens\":4}}\n\ndata: {\"choices\":[{\"delta\":{"
+      "\"content\":\"b\"}}],\"usage\":{\"x\":1}}\n\n", 2 },
+    { EVENT("a", "1", "") EVENT("b", "1", ",\"error\":\"\"")
+      EVENT("c", "1", ""), 3 }
+};
+
+
+static void
+test_likes(void **state)
+{
+    size_t       i, cut;
+    nxe_meter_t  m, read;
+
+    (void) state;
+
+    for (i = 0; i < unit_n(likes); i++) {
+        assert_int_equal(nxe_meter_init(&read, NXE_DIALECT_OPENAI_CHAT, 1,
+                                        unit_mem), NXE_OK);
+        read.sse.same = NULL;
+        feed_cut(&read, likes[i].in, 0);
+        unit_row(read.contents == likes[i].contents, likes[i].in);
+
+        for (cut = 0; cut <= strlen(likes[i].in) + 1; cut++) {
+            assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1,
+                                            unit_mem), NXE_OK);
+            feed_cut(&m, likes[i].in, cut);
+
+            unit_row(m.contents == read.contents
+                     && m.said.counted == read.said.counted
+                     && m.said.failed == read.said.failed
+                     && m.said.model.len == read.said.model.len
+                     && memcmp(m.said.model.data, read.said.model.data,
+                               m.said.model.len) == 0, likes[i].in);
+        }
+    }
+}
+
+
 static const struct {
     const char  *in;
     const char  *out;
     const char  *why;
 } strips[] = {
+    { EVENT("a", "1", ",\"o\":\"xyz\"") EVENT("bcd", "1", ",\"o\":\"\""),
+      "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"n\":1,"
+      "\"o\":\"xyz\"}\n\ndata: {\"choices\":[{\"delta\":{\"content\":"
+      "\"bcd\"}}],\"n\":1,\"o\":\"\"}\n\n", "like the one before" },
     { "data: {\"choices\":[],\"usage\":null}\n\n",
       "data: {\"choices\":[]}\n\n", "the last member" },
     { "data: {\"usage\" : null , \"choices\":[]}\n\n",
@@ -379,9 +449,11 @@ static const struct {
     { ": a\n\nid: 1\n\n\n\ndata: {\"usage\":nul\n\ndata: c",
       ": a\n\nid: 1\n\n\n\ndata: {\"usage\":nul\n\ndata: c",
       "what it does not know, and an end in the middle" },
-    { "data: {\"a\":\"0123456789012345678901234567890123456789012345678901\","
+    { "data: {\"a\":\"0123456789012345678901234567890123456789012345678901"
+      "01234567890123456789\","
       "\"usage\":null}\n\ndata: {\"usage\":null}\n\n",
-      "data: {\"a\":\"0123456789012345678901234567890123456789012345678901\","
+      "data: {\"a\":\"0123456789012345678901234567890123456789012345678901"
+      "01234567890123456789\","
       "\"usage\":null}\n\ndata: {}\n\n", "a large one passes" }
 };
 
@@ -407,7 +479,7 @@ test_strip(void **state)
             nxe_buf_init(&out, 4096);
             assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1,
                                             unit_mem), NXE_OK);
-            m.sse.max = 80;
+            m.sse.max = 100;
             nxe_meter_strip(&m, emit, &out);
             feed_cut(&m, strips[i].in, cut);
 
@@ -464,6 +536,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_likes),
         cmocka_unit_test(test_strip),
         cmocka_unit_test(test_times)
     };
