@@ -69,24 +69,42 @@ sub load {
 
 sub table {
     my ($self, $title, $sides, $got) = @_;
-    my $format = "%-6s %8s %9s %8s %5s  %-20s %s\n";
+    my $format = "%-6s %8s %9s %8s %5s  %-20s  %s\n";
+    my $plain = $got->{plain};
+    my @added;
 
     print "\n$title, $events events each\n";
     printf $format, 'SIDE', 'EVENTS/S', 'STREAMS/S', 'US/EVENT', 'BUSY',
-        'EVENTS/S RATIO', 'ADDED US/EVENT';
+        'EVENTS/S RATIO', 'US/EVENT RATIO';
 
     for my $side (@$sides) {
         my @g = @{ $got->{$side} };
-        my @p = @{ $got->{plain} // [] };
-        my @added = $side eq 'plain' ? ('1', '0') : !@p ? ('-', '-')
-            : (ratio('%.3f', map { $g[$_]{rate} / $p[$_]{rate} } 0 .. $#g),
-               ratio('%.2f', map { $g[$_]{cpu} - $p[$_]{cpu} } 0 .. $#g));
+        my @ratio = $side eq 'plain' ? ('1', '1') : !$plain ? ('-', '-')
+            : map { ratio('%.3f', pairs($got, $side, $_,
+                                        sub { $_[0] / $_[1] })) }
+                  'rate', 'cpu';
+
+        push @added, "$side " . ratio('%.2f', pairs($got, $side, 'cpu',
+                                                    sub { $_[0] - $_[1] }))
+            if $plain && $side ne 'plain';
 
         printf $format, $side, commas(sprintf '%.0f', median_of('rate', @g)),
             commas(sprintf '%.0f', median_of('rate', @g) / $events),
             sprintf('%.2f', median_of('cpu', @g)),
-            sprintf('%.0f %%', 100 * median_of('busy', @g)), @added;
+            sprintf('%.0f %%', 100 * median_of('busy', @g)), @ratio;
     }
+
+    print 'added, microseconds an event: ', join(', ', @added), "\n" if @added;
+}
+
+
+# What $of gives of a side and plain, in pairs.
+
+sub pairs {
+    my ($got, $side, $key, $of) = @_;
+
+    return map { $of->($got->{$side}[$_]{$key}, $got->{plain}[$_]{$key}) }
+        0 .. $#{ $got->{$side} };
 }
 
 
