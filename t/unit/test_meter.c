@@ -64,6 +64,13 @@ static const row_t  streams[] = {
       CHAT("{\"content\":\"Hel\"}") CHAT_END("length") DONE,
       NOT_COUNTED, "gpt-4o-2024", "length", 1, 0, "te", "chat without usage" },
     { NXE_DIALECT_OPENAI_CHAT,
+      "data: {\"model\":\"first\",\"usage\":{\"prompt_tokens\":9,"
+      "\"prompt_tokens_details\":{\"cached_tokens\":4}}}\n\n"
+      "data: {\"model\":\"second\",\"choices\":[{\"finish_reason\":\"\"}],"
+      "\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":1}}\n\n" DONE,
+      { 8, 1, NONE, NONE, NONE }, "first", "", 0, 0, "e",
+      "chat, the first model and the last usage, a reason that is none" },
+    { NXE_DIALECT_OPENAI_CHAT,
       CHAT("{\"content\":\"Hel\"}") CHAT("{\"content\":\"lo\"}"),
       NOT_COUNTED, "gpt-4o-2024", "", 2, 0, "", "chat, cut off" },
     { NXE_DIALECT_OPENAI_CHAT,
@@ -294,6 +301,7 @@ same(const row_t *row, const nxe_meter_t *m, uint64_t contents)
                    m->ended ? "e" : "");
 
     unit_row(strcmp(reasons, row->reasons) == 0, row->why);
+    unit_row((m->said.nreasons != 0) == (row->reasons[0] != '\0'), row->why);
     unit_row(strcmp(flags, row->flags) == 0, row->why);
     unit_row(m->said.model.len == strlen(row->model)
              && memcmp(m->said.model.data, row->model, m->said.model.len) == 0,
@@ -358,30 +366,36 @@ test_bodies(void **state)
 #define EVENT(content, n, more)  "data: {\"choices\":[{\"delta\":{\"content\":\""  \
     content "\"}}],\"n\":" n ",\"usage\":null" more "}\n\n"
 
+#define TEN    "xxxxxxxxxx"
+#define LONG   TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
+static const char  before[] = EVENT("0", "0", "");
+
 static const struct {
     const char  *in;
-    uint64_t     contents;
+    uint64_t     contents;      /* with the event before */
 } likes[] = {
-    { EVENT("a", "1", "") EVENT("b", "1", "") EVENT("ccc", "22", ""), 3 },
-    { EVENT("a", "1", "") EVENT("", "1", "") EVENT("b", "1", ""), 2 },
-    { EVENT("aa", "12", "") EVENT("a", "1", "") EVENT("\\\"", "-3", ""), 3 },
-    { EVENT("a", "1", "") EVENT("a", ".", "") EVENT("a", "", ""), 1 },
-    { EVENT("a", "1", "") EVENT("a", "null", "") EVENT("a", "\"1\"", ""), 3 },
-    { EVENT("a", "1", "") EVENT("\\", "1", "") EVENT("b", "1", ""), 2 },
+    { EVENT("a", "1", "") "data: " LONG "\n" EVENT("b", "1", ""), 2 },
+    { EVENT("a", "1", "") EVENT("b", "1", "") EVENT("ccc", "22", ""), 4 },
+    { EVENT("a", "1", "") EVENT("", "1", "") EVENT("b", "1", ""), 3 },
+    { EVENT("aa", "12", "") EVENT("a", "1", "") EVENT("\\\"", "-3", ""), 4 },
+    { EVENT("a", "1", "") EVENT("a", ".", "") EVENT("a", "", ""), 2 },
+    { EVENT("a", "1", "") EVENT("a", "null", "") EVENT("a", "\"1\"", ""), 4 },
+    { EVENT("a", "1", "") EVENT("\\", "1", "") EVENT("b", "1", ""), 3 },
     { EVENT("a", "1", "") EVENT("x\n\ndata: y", "1", "")
-      EVENT("b", "1", ""), 2 },
+      EVENT("b", "1", ""), 3 },
     { EVENT("a", "1", "") EVENT("x\r\rdata: y", "1", "")
-      EVENT("b", "1", ""), 2 },
+      EVENT("b", "1", ""), 3 },
     { EVENT("a", "1", ",\"model\":\"m\"") EVENT("b", "1", ",\"model\":\"n\""),
-      2 },
+      3 },
     { EVENT("a", "1", "") "data: {\"choices\":[],\"usage\":{"
-      "\"completion_tokens\":4}}\n\n" EVENT("b", "1", ""), 2 },
+      "\"completion_tokens\":4}}\n\n" EVENT("b", "1", ""), 3 },
     { "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{"
       "\"x\":1}}\n\ndata: {\"choices\":[],\"usage\":{"
       "\"completion_tokens\":4}}\n\ndata: {\"choices\":[{\"delta\":{"
-      "\"content\":\"b\"}}],\"usage\":{\"x\":1}}\n\n", 2 },
+      "\"content\":\"b\"}}],\"usage\":{\"x\":1}}\n\n", 3 },
     { EVENT("a", "1", "") EVENT("b", "1", ",\"error\":\"\"")
-      EVENT("c", "1", ""), 3 }
+      EVENT("c", "1", ""), 4 }
 };
 
 
@@ -397,12 +411,16 @@ test_likes(void **state)
         assert_int_equal(nxe_meter_init(&read, NXE_DIALECT_OPENAI_CHAT, 1,
                                         unit_mem), NXE_OK);
         read.sse.same = NULL;
+        read.sse.max = 150;
+        feed(&read, before, sizeof(before) - 1);
         feed_cut(&read, likes[i].in, 0);
         unit_row(read.contents == likes[i].contents, likes[i].in);
 
         for (cut = 0; cut <= strlen(likes[i].in) + 1; cut++) {
             assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1,
                                             unit_mem), NXE_OK);
+            m.sse.max = 150;
+            feed(&m, before, sizeof(before) - 1);
             feed_cut(&m, likes[i].in, cut);
 
             unit_row(m.contents == read.contents
@@ -421,9 +439,11 @@ static const struct {
     const char  *out;
     const char  *why;
 } strips[] = {
-    { EVENT("a", "1", ",\"o\":\"xyz\"") EVENT("bcd", "1", ",\"o\":\"\""),
+    { EVENT("a", "1", ",\"o\":\"\"") EVENT("a", "1", ",\"o\":\"xyz\"")
+      EVENT("bcd", "1", ",\"o\":\"\""),
       "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"n\":1,"
-      "\"o\":\"xyz\"}\n\ndata: {\"choices\":[{\"delta\":{\"content\":"
+      "\"o\":\"\"}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],"
+      "\"n\":1,\"o\":\"xyz\"}\n\ndata: {\"choices\":[{\"delta\":{\"content\":"
       "\"bcd\"}}],\"n\":1,\"o\":\"\"}\n\n", "like the one before" },
     { "data: {\"choices\":[],\"usage\":null}\n\n",
       "data: {\"choices\":[]}\n\n", "the last member" },
