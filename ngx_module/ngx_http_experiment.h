@@ -128,6 +128,9 @@ typedef struct {
     ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
     ngx_http_experiment_feedback_conf_t
                                     *feedback;     /* NULL: none */
+    ngx_uint_t                       format;       /* of the status */
+    ngx_array_t                     *hosts;        /* that may be asked for it:
+                                                      ngx_str_t, NULL: open */
 } ngx_http_experiment_loc_conf_t;
 
 
@@ -265,6 +268,7 @@ struct ngx_http_experiment_snapshot_s {
     ngx_uint_t                       refs;
     ngx_queue_t                      queue;        /* worker->dead, if so */
     uint64_t                         generation;
+    struct timespec                  published;    /* 0: not known */
     ngx_http_experiment_worker_t    *worker;
 
     ngx_rbtree_t                     handles;
@@ -601,6 +605,8 @@ ngx_int_t ngx_http_experiment_answer_text(ngx_http_request_t *r,
     const char *name, const char *value);
 ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_experiment_line_t *json);
+ngx_int_t ngx_http_experiment_answer_chain(ngx_http_request_t *r,
+    ngx_uint_t status, const ngx_str_t *type, ngx_chain_t *out, off_t size);
 ngx_uint_t ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag);
 
 /* ngx_http_experiment_registry.c */
@@ -708,6 +714,8 @@ char *ngx_http_experiment_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_experiment_add_zone(ngx_conf_t *cf,
     ngx_http_experiment_main_conf_t *emcf);
 ngx_http_experiment_zone_t *ngx_http_experiment_zone(
+    ngx_http_experiment_main_conf_t *emcf);
+void ngx_http_experiment_snapshot_error(
     ngx_http_experiment_main_conf_t *emcf);
 ngx_uint_t ngx_http_experiment_zone_seen(
     ngx_http_experiment_main_conf_t *emcf, const u_char hash[16]);
@@ -868,6 +876,12 @@ ngx_int_t ngx_http_experiment_outcome_lines(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
 ngx_int_t ngx_http_experiment_feedback_token(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *token);
+/* ngx_http_experiment_status.c */
+
+char *ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_experiment_status_hosts(ngx_conf_t *cf,
+    ngx_http_experiment_loc_conf_t *elcf);
 
 /* ngx_http_experiment_line.c */
 
