@@ -59,7 +59,8 @@ expctl: $B/expctl
 
 # A phony file cannot be the target of a rule that knows what changed, so the
 # module's rule is by its sources.
-MODULE_SRC = config $(wildcard ngx_module/*.[ch]) $(LIB_SRC) $(HEADERS)
+MODULE_SRC = config $(wildcard ngx_module/*.[ch] ngx_module/page/*) $(LIB_SRC) \
+             $(HEADERS)
 
 $(MODULE): $(MODULE_SRC) t/tools/build-module | $(if $(NGX_SRC),,$(NGX_BIN))
 	+t/tools/build-module $B "$(NGX_SRC)" "$(CC)"

@@ -83,6 +83,14 @@ typedef struct {
 } ngx_http_experiment_secrets_t;
 
 
+/* What is answered by "experiment_status html". */
+
+typedef struct {
+    ngx_str_t                        text;
+    ngx_str_t                        policy;       /* Content-Security-Policy */
+} ngx_http_experiment_page_t;
+
+
 typedef struct {
     ngx_uint_t                       bind;
     ngx_array_t                     *names;        /* of ngx_str_t */
@@ -515,6 +523,12 @@ ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
 ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_experiment_line_t *json);
 ngx_uint_t ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag);
+
+/* ngx_http_experiment_page.c */
+
+ngx_http_experiment_page_t *ngx_http_experiment_page(ngx_conf_t *cf);
+ngx_int_t ngx_http_experiment_answer_page(ngx_http_request_t *r,
+    ngx_http_experiment_page_t *page);
 
 /* ngx_http_experiment_registry.c */
 
