@@ -25,7 +25,7 @@ WARN     = -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion \
            -Wstrict-prototypes -Wmissing-prototypes
 NXE_CFLAGS = -std=gnu11 -fPIC -Iinclude -I. $(WARN)
 LIBS     = -llmdb -lcjson -lpcre2-8 -lcrypto -lm
-CLI_LIBS = -lgsl -lgslcblas -lz
+CLI_LIBS = -lcurl -lgsl -lgslcblas -lz
 SAN      = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
 

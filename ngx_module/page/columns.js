@@ -61,7 +61,9 @@ function percent(part, whole) {
 
 
 function rate(n, seconds) {
-    return seconds > 0 ? (n > 0 ? digits(n / seconds) : "0") + " /s" : "-";
+    return seconds <= 0 ? "-"
+           : (n === 0 ? "0" : n / seconds < 0.005 ? "<0.01"
+              : digits(n / seconds)) + " /s";
 }
 
 
