@@ -114,6 +114,9 @@ typedef struct {
     const char                      *endpoint;     /* its directive */
     ngx_http_handler_pt              handler;
     ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
+    ngx_uint_t                       format;       /* of the status */
+    ngx_array_t                     *hosts;        /* that may be asked for it:
+                                                      ngx_str_t, NULL: open */
 } ngx_http_experiment_loc_conf_t;
 
 
@@ -251,6 +254,7 @@ struct ngx_http_experiment_snapshot_s {
     ngx_uint_t                       refs;
     ngx_queue_t                      queue;        /* worker->dead, if so */
     uint64_t                         generation;
+    struct timespec                  published;    /* 0: not known */
     ngx_http_experiment_worker_t    *worker;
 
     ngx_rbtree_t                     handles;
@@ -522,6 +526,8 @@ ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
     const char *name, ngx_str_t value);
 ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_experiment_line_t *json);
+ngx_int_t ngx_http_experiment_answer_chain(ngx_http_request_t *r,
+    ngx_uint_t status, const ngx_str_t *type, ngx_chain_t *out, off_t size);
 ngx_uint_t ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag);
 
 /* ngx_http_experiment_page.c */
@@ -636,6 +642,8 @@ ngx_int_t ngx_http_experiment_add_zone(ngx_conf_t *cf,
     ngx_http_experiment_main_conf_t *emcf);
 ngx_http_experiment_zone_t *ngx_http_experiment_zone(
     ngx_http_experiment_main_conf_t *emcf);
+void ngx_http_experiment_snapshot_error(
+    ngx_http_experiment_main_conf_t *emcf);
 ngx_uint_t ngx_http_experiment_zone_seen(
     ngx_http_experiment_main_conf_t *emcf, const u_char hash[16]);
 
@@ -745,6 +753,13 @@ nxe_status_t ngx_http_experiment_context_attr(void *data,
 
 ngx_int_t ngx_http_experiment_flag(ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_flags(ngx_http_experiment_ctx_t *ctx);
+
+/* ngx_http_experiment_status.c */
+
+char *ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_experiment_status_hosts(ngx_conf_t *cf,
+    ngx_http_experiment_loc_conf_t *elcf);
 
 /* ngx_http_experiment_line.c */
 

@@ -160,6 +160,13 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       offsetof(ngx_http_experiment_loc_conf_t, warm_after),
       NULL },
 
+    { ngx_string("experiment_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
+      ngx_http_experiment_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("experiment_ofrep"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_experiment_set_ofrep,
@@ -450,6 +457,8 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
      *     elcf->endpoint = NULL;
      *     elcf->handler = NULL;
      *     elcf->secrets = NULL;
+     *     elcf->format = 0;
+     *     elcf->hosts = NULL;
      */
 
     elcf->bind = NGX_CONF_UNSET_UINT;
@@ -486,6 +495,12 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%s\" in location \"%V\", where another directive "
                       "answers, too", conf->endpoint, &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->hosts != NULL
+        && ngx_http_experiment_status_hosts(cf, conf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -554,6 +554,8 @@ ngx_http_experiment_failed(ngx_http_experiment_worker_t *w, nxe_error_t *err)
 
     w->failed = 1;
 
+    ngx_http_experiment_snapshot_error(w->emcf);
+
     ngx_log_error(NGX_LOG_ERR, w->poll.log, 0,
                   "experiment registry: %s; %s", err->text,
                   w->snapshot != NULL ? "the last good copy goes on serving"

@@ -85,6 +85,23 @@ ngx_http_experiment_zone(ngx_http_experiment_main_conf_t *emcf)
 }
 
 
+/*
+ * A copy, document or table of prices that cannot be used.  There is no zone
+ * where nothing is bound and nobody would tell of it.
+ */
+
+void
+ngx_http_experiment_snapshot_error(ngx_http_experiment_main_conf_t *emcf)
+{
+    ngx_http_experiment_zone_t  *zone;
+
+    if (emcf->shm != NULL) {
+        zone = ngx_http_experiment_zone(emcf);
+        (void) ngx_atomic_fetch_add(&zone->snapshot_errors, 1);
+    }
+}
+
+
 /* All of it in one allocation, the only one there is. */
 
 static ngx_int_t
