@@ -117,9 +117,12 @@ fuzz: $(FUZZ_BIN)
 deps:
 	t/tools/install-deps
 
-# The clients that tests run, from npm, and a node to run them.
+# The clients that tests run: from npm, with a node to run them, and a browser,
+# without which t/status_html.t looks at no page, and says so.
 clients: deps
 	t/tools/get-npm $B/npm
+	t/tools/install-deps chromium-headless-shell \
+	    || echo "no browser: part of t/status_html.t will be skipped"
 
 tests: all unit $(BENCH) $B/clock.so
 	$(PROVE) -j2 --timer t/unit.t t

@@ -115,6 +115,7 @@ typedef struct {
     ngx_http_handler_pt              handler;
     ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
     ngx_uint_t                       format;       /* of the status */
+    ngx_http_experiment_page_t      *page;         /* NULL: not html */
     ngx_array_t                     *hosts;        /* that may be asked for it:
                                                       ngx_str_t, NULL: open */
 } ngx_http_experiment_loc_conf_t;

@@ -127,56 +127,35 @@ ngx_int_t
 ngx_http_experiment_answer_page(ngx_http_request_t *r,
     ngx_http_experiment_page_t *page)
 {
-    ngx_int_t    rc;
-    ngx_buf_t   *b;
-    ngx_uint_t   i;
-    ngx_chain_t  out;
+    ngx_buf_t    *b;
+    ngx_chain_t  *out;
 
-    const struct {
-        const char  *name;
-        ngx_str_t    value;
-    } headers[] = {
-        { "Cache-Control", ngx_string("no-store") },
-        { "Content-Security-Policy", page->policy },
-        { "Referrer-Policy", ngx_string("no-referrer") },
-        { "X-Content-Type-Options", ngx_string("nosniff") }
-    };
+    static ngx_str_t        no_referrer = ngx_string("no-referrer");
+    static const ngx_str_t  type = ngx_string("text/html; charset=utf-8");
 
-    for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        if (ngx_http_experiment_answer_header(r, headers[i].name,
-                                              headers[i].value)
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = page->text.len;
-    ngx_str_set(&r->headers_out.content_type, "text/html");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-    ngx_str_set(&r->headers_out.charset, "utf-8");
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
+    out = ngx_alloc_chain_link(r->pool);
     b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
+
+    if (out == NULL || b == NULL
+        || ngx_http_experiment_answer_header(r, "Content-Security-Policy",
+                                             page->policy)
+           != NGX_OK
+        || ngx_http_experiment_answer_header(r, "Referrer-Policy",
+                                             no_referrer)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     b->pos = page->text.data;
     b->last = page->text.data + page->text.len;
     b->memory = 1;
-    b->last_buf = r == r->main;
+    b->last_buf = 1;
     b->last_in_chain = 1;
 
-    out.buf = b;
-    out.next = NULL;
+    out->buf = b;
+    out->next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_experiment_answer_chain(r, NGX_HTTP_OK, &type, out,
+                                            page->text.len);
 }

@@ -199,6 +199,13 @@ function forget(map, slot) {
 }
 
 
+/* The seconds of the window. */
+
+function watched() {
+    return [...slots.values()].reduce((a, b) => a + b, 0);
+}
+
+
 /* What a row did in the window, and its points, one a slot. */
 
 function windowOf(key, now) {
@@ -206,7 +213,6 @@ function windowOf(key, now) {
     const points = [];
     const row = rows.get(key);
     const last = Math.floor(now / SLOT);
-    let seconds = 0;
 
     for (let at = last - SLOTS + 1; at <= last; at++) {
         const part = row && row.past.get(at);
@@ -215,9 +221,8 @@ function windowOf(key, now) {
             add(total, part);
         }
 
-        seconds += slots.get(at) || 0;
         points.push(part && part.requests > 0 ? part : null);
     }
 
-    return { total: total, points: points, seconds: seconds };
+    return { total: total, points: points, seconds: watched() };
 }

@@ -108,6 +108,7 @@ function makeTable(caption, groups) {
             top.colSpan = group.columns.length;
             top.scope = "colgroup";
             tops.append(top);
+            group.top = top;
         }
 
         head.append(tops);
@@ -268,7 +269,7 @@ function makeExperiment(name) {
                    main: makeTable(name, [
                        { name: "since the counters began", mark: "",
                          columns: TOTALS },
-                       { name: "in the last minutes", mark: "now: ",
+                       { name: "in the last seconds", mark: "now: ",
                          columns: RECENT }]),
                    more: makeTable(name + ", other counts", [
                        { name: "", mark: "", columns: OTHERS }]) };
@@ -366,6 +367,7 @@ function drawExperiment(view, experiment, now) {
     say(view.leftOut, left);
     view.leftOut.hidden = left === "";
 
+    say(view.main.groups[1].top, "in the last " + span(watched()));
     drawTable(view.main, arms, now);
     drawTable(view.more, arms, now);
 }
@@ -472,14 +474,12 @@ function utc(time) {
 
 
 function draw(status, now) {
-    const seconds = [...slots.values()].reduce((a, b) => a + b, 0);
-
     say(document.getElementById("where"), String(status.worker || "-") + ", "
         + utc(status.now) + "; counters since " + utc(status.started));
 
-    if (seconds > 0) {
+    if (watched() > 0) {
         say(document.getElementById("window"),
-            "the last " + span(seconds) + " that were watched");
+            "the last " + span(watched()) + " that were watched");
     }
 
     drawFacts(status);

@@ -4,7 +4,7 @@ package Edge::Browser;
 # own protocol (Chrome DevTools Protocol): no port, and no driver.
 #
 #     use Edge::Browser;
-#     Edge::Browser->plan;    # skips the test where there is none
+#     plan skip_all => $_ for Edge::Browser->missing // ();
 #     my $b = Edge::Browser->new;
 #     $b->open('http://127.0.0.1:8080/');
 #     my $title = $b->eval('document.title');
@@ -22,7 +22,6 @@ use IO::Select;
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64);
 use POSIX ();
-use Test::More ();
 use Time::HiRes qw(time);
 
 my $json = JSON::PP->new->utf8->allow_nonref;
@@ -43,14 +42,11 @@ sub binary {
 }
 
 
-# A browser is large, and nothing but this needs it: where there is none, the
-# test is skipped, and says what it lacks.
+# Why there is none: a browser is large, and nothing but one test needs it.
 
-sub plan {
-    return if defined binary();
-
-    Test::More::plan(skip_all =>
-        'no Chromium: apt-get install chromium-headless-shell');
+sub missing {
+    return defined binary() ? undef
+        : "no Chromium: apt-get install chromium-headless-shell";
 }
 
 
