@@ -49,7 +49,7 @@ NGX_BIN  = $(NGX_DEB)/usr/sbin/nginx
 
 .PHONY: all module expctl check check-matrix unit asan valgrind valgrind-unit \
         fuzz bench bench-micro bench-live demo lint install clean deps tests \
-        clients
+        clients prometheus
 
 all: module expctl
 
@@ -124,10 +124,14 @@ clients: deps
 	t/tools/install-deps chromium-headless-shell \
 	    || echo "no browser: part of t/status_html.t will be skipped"
 
+# Prometheus, which a test has scrape a real nginx.
+prometheus: deps
+	t/tools/get-prometheus $B/prometheus
+
 tests: all unit $(BENCH) $B/clock.so
 	$(PROVE) -j2 --timer t/unit.t t
 
-check: clients
+check: clients prometheus
 	$(MAKE) tests
 
 demo: deps
@@ -176,7 +180,7 @@ NGINX_T = $(filter-out t/chaos.t,$(shell grep -l '^use Edge;' t/*.t))
 MATRIX ?= trixie
 M        = $B/$(MATRIX)
 
-check-matrix: clients
+check-matrix: clients prometheus
 	$(MAKE) all
 	@mkdir -p $M
 	$M/nginx-debian/usr/sbin/nginx -v \
@@ -185,7 +189,7 @@ check-matrix: clients
 	ln -sfn ../expctl $M/expctl
 	EDGE_BUILD=$(CURDIR)/$M $(PROVE) -j2 --timer $(NGINX_T) t/build.t
 
-asan: clients
+asan: clients prometheus
 	$(MAKE) all
 	t/tools/debug-nginx $B asan
 	EDGE_STATIC=1 NGINX_BIN=$(CURDIR)/$B/asan-nginx/objs/nginx \
@@ -199,7 +203,7 @@ $B/unit-bare/%: t/unit/%.c $(wildcard t/unit/*.h) $B/libnxe.a
 valgrind-unit: $(BARE_BIN)
 	EDGE_VALGRIND=1 $(PROVE) --timer t/unit.t
 
-valgrind: clients
+valgrind: clients prometheus
 	$(MAKE) all valgrind-unit
 	t/tools/debug-nginx $B valgrind
 	EDGE_VALGRIND=1 EDGE_STATIC=1 NXE_CPU=portable \

@@ -208,15 +208,17 @@ ngx_http_experiment_status_allowed(ngx_http_request_t *r,
 
     if (!ngx_http_experiment_status_peer(r)) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "experiment_status answers loopback alone: say \"open\" "
-                      "and who may ask by \"allow\" or \"auth_basic\"");
+                      "experiment_status answers loopback alone: say "
+                      "\"open\", and who may ask by \"allow\" or "
+                      "\"auth_basic\"");
         return NGX_DECLINED;
     }
 
     if (!ngx_http_experiment_status_host(&r->headers_in.server, elcf->hosts)) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "experiment_status is asked for by a host that is "
-                      "neither loopback nor in \"server_name\"");
+                      "experiment_status is asked for as \"%V\", which is "
+                      "neither loopback nor in \"server_name\"",
+                      &r->headers_in.server);
         return NGX_DECLINED;
     }
 

@@ -140,7 +140,7 @@ ngx_http_experiment_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     /* a row with all its blocks takes some 17 KB, most have not all */
 
-    zone->nrows = ngx_http_experiment_power(size / 8192);
+    zone->nrows = ngx_http_experiment_power(size / 8000);
     zone->rows = (ngx_http_experiment_row_t *) p;
     p += zone->nrows * sizeof(ngx_http_experiment_row_t);
 
