@@ -22,6 +22,7 @@
 #include <nxe/splice.h>
 #include <nxe/target.h>
 #include <nxe/token.h>
+#include <nxe/trace.h>
 
 
 extern ngx_module_t  ngx_http_experiment_module;
@@ -39,6 +40,10 @@ NXE_BEGIN_DECLS
 #define NGX_HTTP_EXPERIMENT_METER_OFF      0
 #define NGX_HTTP_EXPERIMENT_METER_PASSIVE  1
 #define NGX_HTTP_EXPERIMENT_METER_ON       2
+
+#define NGX_HTTP_EXPERIMENT_TRACE_OFF      0
+#define NGX_HTTP_EXPERIMENT_TRACE_PASS     1
+#define NGX_HTTP_EXPERIMENT_TRACE_CREATE   2
 
 
 typedef struct ngx_http_experiment_ctx_s       ngx_http_experiment_ctx_t;
@@ -111,6 +116,9 @@ typedef struct {
     ngx_uint_t                       meter;
     ngx_flag_t                       unbuffered;
     ngx_msec_t                       warm_after;
+    ngx_uint_t                       traceparent;
+    ngx_flag_t                       baggage;
+    nxe_header_t                    *response_header; /* NULL: off */
     ngx_uint_t                       no_upstream_logged;
 
     /* of the location alone: nothing in it inherits a content handler */
@@ -120,6 +128,9 @@ typedef struct {
     ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
     ngx_http_experiment_feedback_conf_t
                                     *feedback;     /* NULL: none */
+    ngx_uint_t                       format;       /* of the status */
+    ngx_array_t                     *hosts;        /* that may be asked for it:
+                                                      ngx_str_t, NULL: open */
 } ngx_http_experiment_loc_conf_t;
 
 
@@ -257,6 +268,7 @@ struct ngx_http_experiment_snapshot_s {
     ngx_uint_t                       refs;
     ngx_queue_t                      queue;        /* worker->dead, if so */
     uint64_t                         generation;
+    struct timespec                  published;    /* 0: not known */
     ngx_http_experiment_worker_t    *worker;
 
     ngx_rbtree_t                     handles;
@@ -314,6 +326,8 @@ struct ngx_http_experiment_worker_s {
 
     ngx_str_t                        name;         /* HOST/8 hex */
     uint64_t                         seq;
+    nxe_hmac_key_t                  *trace_key;    /* random */
+    uint64_t                         traces;       /* made so far */
     time_t                           second;       /* that is in time[] */
     u_char                           time[sizeof("1970-09-28T12:00:00")];
 };
@@ -431,6 +445,11 @@ struct ngx_http_experiment_ctx_s {
     ngx_http_experiment_answer_t    *answer;       /* NULL: not measured */
     nxe_code_t                       usage;        /* of include_usage */
 
+    ngx_str_t                        trace_id;     /* of what goes upstream,
+                                                      or none */
+    ngx_str_t                        baggage;      /* our members */
+    ngx_uint_t                       members;
+
     ngx_event_t                      wait;         /* for the next turn */
     ngx_http_experiment_body_e       body;
     const char                      *cause;
@@ -455,6 +474,8 @@ struct ngx_http_experiment_ctx_s {
     unsigned                         last:1;       /* last buffer seen */
     unsigned                         ended:1;
     unsigned                         has_seq:1;
+    unsigned                         traced:1;     /* trace_id is decided */
+    unsigned                         sends_id:1;   /* the edge's own */
 };
 
 
@@ -560,6 +581,8 @@ char *ngx_http_experiment_set_upstream(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_experiment_set_trusted(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+char *ngx_http_experiment_set_response_header(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_experiment_read_secret(ngx_conf_t *cf, ngx_str_t *file,
     u_char *buf, nxe_str_t *text);
 
@@ -582,6 +605,8 @@ ngx_int_t ngx_http_experiment_answer_text(ngx_http_request_t *r,
     const char *name, const char *value);
 ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_experiment_line_t *json);
+ngx_int_t ngx_http_experiment_answer_chain(ngx_http_request_t *r,
+    ngx_uint_t status, const ngx_str_t *type, ngx_chain_t *out, off_t size);
 ngx_uint_t ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag);
 
 /* ngx_http_experiment_registry.c */
@@ -690,6 +715,8 @@ ngx_int_t ngx_http_experiment_add_zone(ngx_conf_t *cf,
     ngx_http_experiment_main_conf_t *emcf);
 ngx_http_experiment_zone_t *ngx_http_experiment_zone(
     ngx_http_experiment_main_conf_t *emcf);
+void ngx_http_experiment_snapshot_error(
+    ngx_http_experiment_main_conf_t *emcf);
 ngx_uint_t ngx_http_experiment_zone_seen(
     ngx_http_experiment_main_conf_t *emcf, const u_char hash[16]);
 
@@ -740,6 +767,10 @@ ngx_int_t ngx_http_experiment_drop(ngx_http_request_t *r,
     ngx_http_experiment_drop_pt drop, const void *data);
 ngx_int_t ngx_http_experiment_request_headers(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_request_header(ngx_http_request_t *r,
+    const nxe_header_t *edit, u_char *code);
+ngx_int_t ngx_http_experiment_response_header(ngx_http_request_t *r,
+    const nxe_header_t *edit, u_char *code);
 ngx_int_t ngx_http_experiment_filter_init(ngx_conf_t *cf);
 
 /* ngx_http_experiment_meter.c */
@@ -771,6 +802,21 @@ ngx_int_t ngx_http_experiment_usage_filter(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
 
+/* ngx_http_experiment_trace.c */
+
+ngx_int_t ngx_http_experiment_trace_init(ngx_cycle_t *cycle,
+    ngx_http_experiment_worker_t *w);
+ngx_int_t ngx_http_experiment_trace_request(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_trace_headers(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_trace_answer(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_uint_t ngx_http_experiment_trace_id(ngx_http_request_t *r,
+    ngx_str_t *id);
+ngx_int_t ngx_http_experiment_variable_trace_id(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
 /* ngx_http_experiment_variables.c */
 
 ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
@@ -778,6 +824,11 @@ ngx_int_t ngx_http_experiment_ready(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t **ctx);
 ngx_int_t ngx_http_experiment_add_table(ngx_conf_t *cf,
     ngx_http_variable_t *v);
+ngx_int_t ngx_http_experiment_assignments(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *value);
+nxe_str_t ngx_http_experiment_served(ngx_http_experiment_entry_t *e);
+void ngx_http_experiment_value(ngx_http_variable_value_t *v,
+    const void *data, size_t len);
 
 /* ngx_http_experiment_answer_variables.c */
 
@@ -825,6 +876,12 @@ ngx_int_t ngx_http_experiment_outcome_lines(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
 ngx_int_t ngx_http_experiment_feedback_token(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *token);
+/* ngx_http_experiment_status.c */
+
+char *ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_experiment_status_hosts(ngx_conf_t *cf,
+    ngx_http_experiment_loc_conf_t *elcf);
 
 /* ngx_http_experiment_line.c */
 

@@ -90,6 +90,8 @@ ngx_http_experiment_compile(ngx_http_experiment_worker_t *worker,
             return NULL;
         }
 
+        ngx_http_experiment_snapshot_error(worker->emcf);
+
         ngx_log_error(NGX_LOG_ERR, worker->poll.log, 0,
                       "experiment \"%*s\" is off: %s", name.len, name.data,
                       err.text);

@@ -403,16 +403,54 @@ ngx_int_t
 ngx_http_experiment_answer(ngx_http_request_t *r, ngx_uint_t status,
     ngx_http_experiment_line_t *json)
 {
-    ngx_int_t    rc;
-    ngx_buf_t   *b;
-    ngx_chain_t  out;
+    ngx_buf_t    *b;
+    ngx_chain_t  *out;
+
+    static const ngx_str_t  type = ngx_string("application/json");
+
+    if (json == NULL) {
+        return ngx_http_experiment_answer_chain(r, status, NULL, NULL, 0);
+    }
+
+    if (json->failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    out = ngx_alloc_chain_link(r->pool);
+    b = ngx_calloc_buf(r->pool);
+
+    if (out == NULL || b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->pos = json->start;
+    b->last = json->pos;
+    b->memory = 1;
+    b->last_buf = r == r->main;
+    b->last_in_chain = 1;
+
+    out->buf = b;
+    out->next = NULL;
+
+    return ngx_http_experiment_answer_chain(r, status, &type, out,
+                                            b->last - b->pos);
+}
+
+
+/* As above, of any type; out is NULL where there is no body. */
+
+ngx_int_t
+ngx_http_experiment_answer_chain(ngx_http_request_t *r, ngx_uint_t status,
+    const ngx_str_t *type, ngx_chain_t *out, off_t size)
+{
+    u_char     *end;
+    ngx_int_t   rc;
 
     static ngx_str_t  no_store = ngx_string("no-store");
     static ngx_str_t  nosniff = ngx_string("nosniff");
 
-    if ((json != NULL && json->failed)
-        || ngx_http_experiment_answer_header(r, "Cache-Control", no_store)
-           != NGX_OK
+    if (ngx_http_experiment_answer_header(r, "Cache-Control", no_store)
+        != NGX_OK
         || ngx_http_experiment_answer_header(r, "X-Content-Type-Options",
                                              nosniff)
            != NGX_OK)
@@ -425,16 +463,20 @@ ngx_http_experiment_answer(ngx_http_request_t *r, ngx_uint_t status,
     r->disable_not_modified = 1;
     r->headers_out.status = status;
 
-    if (json == NULL) {
+    if (out == NULL) {
         r->header_only = 1;
         ngx_http_clear_content_length(r);
         return ngx_http_send_header(r);
     }
 
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    end = ngx_strlchr(type->data, type->data + type->len, ';');
+
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = end != NULL
+                                      ? (size_t) (end - type->data)
+                                      : type->len;
     r->headers_out.content_type_lowcase = NULL;
-    r->headers_out.content_length_n = json->pos - json->start;
+    r->headers_out.content_length_n = size;
 
     rc = ngx_http_send_header(r);
 
@@ -442,21 +484,7 @@ ngx_http_experiment_answer(ngx_http_request_t *r, ngx_uint_t status,
         return rc;
     }
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = json->start;
-    b->last = json->pos;
-    b->memory = 1;
-    b->last_buf = r == r->main;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_output_filter(r, out);
 }
 
 

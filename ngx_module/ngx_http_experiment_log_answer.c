@@ -26,6 +26,7 @@ void
 ngx_http_experiment_log_answer(ngx_http_experiment_line_t *l,
     ngx_http_experiment_ctx_t *ctx)
 {
+    ngx_str_t                      id;
     ngx_http_experiment_answer_t  *a;
 
     a = ctx->answer;
@@ -67,6 +68,11 @@ ngx_http_experiment_log_answer(ngx_http_experiment_line_t *l,
 
     if (ngx_http_experiment_aborted(ctx)) {
         ngx_http_experiment_lit(l, ",\"aborted\":true");
+    }
+
+    if (ngx_http_experiment_trace_id(ctx->request, &id)) {
+        ngx_http_experiment_lit(l, ",\"trace_id\":");
+        ngx_http_experiment_string(l, id.data, id.len);
     }
 }
 

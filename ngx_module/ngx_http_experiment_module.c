@@ -46,6 +46,14 @@ static ngx_conf_enum_t  ngx_http_experiment_meter_values[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_experiment_traceparent_values[] = {
+    { ngx_string("pass"), NGX_HTTP_EXPERIMENT_TRACE_PASS },
+    { ngx_string("create"), NGX_HTTP_EXPERIMENT_TRACE_CREATE },
+    { ngx_string("off"), NGX_HTTP_EXPERIMENT_TRACE_OFF },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_experiment_commands[] = {
 
     { ngx_string("experiment_registry"),
@@ -158,6 +166,34 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       ngx_conf_set_msec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_experiment_loc_conf_t, warm_after),
+      NULL },
+
+    { ngx_string("experiment_traceparent"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, traceparent),
+      ngx_http_experiment_traceparent_values },
+
+    { ngx_string("experiment_baggage"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, baggage),
+      NULL },
+
+    { ngx_string("experiment_response_header"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_set_response_header,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
+      ngx_http_experiment_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("experiment_ofrep"),
@@ -458,6 +494,8 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
      *     elcf->handler = NULL;
      *     elcf->secrets = NULL;
      *     elcf->feedback = NULL;
+     *     elcf->format = 0;
+     *     elcf->hosts = NULL;
      */
 
     elcf->bind = NGX_CONF_UNSET_UINT;
@@ -472,6 +510,9 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
     elcf->meter = NGX_CONF_UNSET_UINT;
     elcf->unbuffered = NGX_CONF_UNSET;
     elcf->warm_after = NGX_CONF_UNSET_MSEC;
+    elcf->traceparent = NGX_CONF_UNSET_UINT;
+    elcf->baggage = NGX_CONF_UNSET;
+    elcf->response_header = NGX_CONF_UNSET_PTR;
 
     return elcf;
 }
@@ -494,6 +535,12 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%s\" in location \"%V\", where another directive "
                       "answers, too", conf->endpoint, &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->hosts != NULL
+        && ngx_http_experiment_status_hosts(cf, conf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -528,6 +575,11 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_EXPERIMENT_METER_ON);
     ngx_conf_merge_value(conf->unbuffered, prev->unbuffered, 1);
     ngx_conf_merge_msec_value(conf->warm_after, prev->warm_after, 60000);
+    ngx_conf_merge_uint_value(conf->traceparent, prev->traceparent,
+                              NGX_HTTP_EXPERIMENT_TRACE_PASS);
+    ngx_conf_merge_value(conf->baggage, prev->baggage, 0);
+    ngx_conf_merge_ptr_value(conf->response_header, prev->response_header,
+                             NULL);
 
     emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
 

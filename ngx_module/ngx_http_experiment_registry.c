@@ -91,7 +91,8 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
                                * sizeof(ngx_http_experiment_used_t));
 
     if (w->scratch == NULL || w->targets == NULL || w->used == NULL
-        || ngx_http_experiment_worker_name(cycle, w) != NGX_OK)
+        || ngx_http_experiment_worker_name(cycle, w) != NGX_OK
+        || ngx_http_experiment_trace_init(cycle, w) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -553,6 +554,8 @@ ngx_http_experiment_failed(ngx_http_experiment_worker_t *w, nxe_error_t *err)
     }
 
     w->failed = 1;
+
+    ngx_http_experiment_snapshot_error(w->emcf);
 
     ngx_log_error(NGX_LOG_ERR, w->poll.log, 0,
                   "experiment registry: %s; %s", err->text,

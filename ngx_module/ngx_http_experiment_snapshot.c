@@ -11,6 +11,7 @@
 #define NGX_HTTP_EXPERIMENT_POOL  (32 * 1024)
 
 
+static void ngx_http_experiment_published(ngx_http_experiment_snapshot_t *s);
 static ngx_int_t ngx_http_experiment_bind_start(
     ngx_http_experiment_snapshot_t *snapshot,
     ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_bind_t *bind);
@@ -66,12 +67,36 @@ ngx_http_experiment_snapshot_create(ngx_http_experiment_worker_t *worker,
 
     worker->swap++;
 
+    ngx_http_experiment_published(s);
+
     ngx_queue_init(&s->all);
     ngx_rbtree_init(&s->handles, &s->sentinel, ngx_str_rbtree_insert_value);
     ngx_rbtree_init(&s->layers, &s->layers_sentinel,
                     ngx_str_rbtree_insert_value);
 
     return s;
+}
+
+
+/* When its file was written, which nobody writes again. */
+
+static void
+ngx_http_experiment_published(ngx_http_experiment_snapshot_t *s)
+{
+    u_char       path[NGX_MAX_PATH];
+    struct stat  st;
+
+    (void) ngx_snprintf(path, NGX_MAX_PATH, "%s/%s%Z",
+                        s->worker->emcf->serving.data,
+                        nxe_serving_current(s->serving)->file);
+
+    path[NGX_MAX_PATH - 1] = '\0';
+
+    /* one that a newer copy has displaced already is not known */
+
+    if (stat((char *) path, &st) == 0) {
+        s->published = st.st_mtim;
+    }
 }
 
 
@@ -94,6 +119,9 @@ ngx_http_experiment_price(ngx_http_experiment_snapshot_t *snapshot,
             != NXE_OK)
         {
             snapshot->nprices = 0;
+
+            ngx_http_experiment_snapshot_error(snapshot->worker->emcf);
+
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                           "the prices of the serving copy cannot be read: %s",
                           err.text);

@@ -85,6 +85,23 @@ ngx_http_experiment_zone(ngx_http_experiment_main_conf_t *emcf)
 }
 
 
+/*
+ * A copy, document or table of prices that cannot be used.  There is no zone
+ * where nothing is bound and nobody would tell of it.
+ */
+
+void
+ngx_http_experiment_snapshot_error(ngx_http_experiment_main_conf_t *emcf)
+{
+    ngx_http_experiment_zone_t  *zone;
+
+    if (emcf->shm != NULL) {
+        zone = ngx_http_experiment_zone(emcf);
+        (void) ngx_atomic_fetch_add(&zone->snapshot_errors, 1);
+    }
+}
+
+
 /* All of it in one allocation, the only one there is. */
 
 static ngx_int_t
@@ -123,7 +140,7 @@ ngx_http_experiment_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     /* a row with all its blocks takes some 17 KB, most have not all */
 
-    zone->nrows = ngx_http_experiment_power(size / 8192);
+    zone->nrows = ngx_http_experiment_power(size / 8000);
     zone->rows = (ngx_http_experiment_row_t *) p;
     p += zone->nrows * sizeof(ngx_http_experiment_row_t);
 

@@ -17,6 +17,8 @@
 NXE_BEGIN_DECLS
 
 
+#define NGX_HTTP_EXPERIMENT_CAUSES  7       /* why a body is bypassed */
+
 typedef enum {
     NGX_HTTP_EXPERIMENT_REQUESTS = 0,
     NGX_HTTP_EXPERIMENT_ERROR_5XX,
@@ -24,7 +26,8 @@ typedef enum {
     NGX_HTTP_EXPERIMENT_ERROR_STREAM,   /* failed after its 200 */
     NGX_HTTP_EXPERIMENT_ABORTED,
     NGX_HTTP_EXPERIMENT_BYPASSED,       /* by cause */
-    NGX_HTTP_EXPERIMENT_REJECTED = NGX_HTTP_EXPERIMENT_BYPASSED + 7,
+    NGX_HTTP_EXPERIMENT_REJECTED = NGX_HTTP_EXPERIMENT_BYPASSED
+                                   + NGX_HTTP_EXPERIMENT_CAUSES,
     NGX_HTTP_EXPERIMENT_TOKENS,         /* by nxe_tokens_t */
     NGX_HTTP_EXPERIMENT_COST = NGX_HTTP_EXPERIMENT_TOKENS + NXE_TOKENS,
     NGX_HTTP_EXPERIMENT_NO_USAGE,       /* measured, but no tokens told */

@@ -174,6 +174,12 @@ my $chat = join '', @{ $stream{usage} };
                . '"finish_reason":"stop"}]}' },
 );
 
+# More than sockets hold.
+my $flood = (join '', map { delta({ content => "word $_ " . 'x' x 200 },
+                                  undef, @null) } 1 .. 20_000)
+    . chunk(choices => [], usage => $usage) . "data: [DONE]\n\n";
+$reply{flood} = { type => 'text/event-stream', body => $flood };
+
 my $e = Edge->new;
 $e->upstream(reply => sub {
     my ($req) = @_;
@@ -277,7 +283,7 @@ for my $where (qw(on passive)) {
                    - 8, "$what - TTFT is no first byte");
             cmp_ok($line->{ttft_ms}, '<=', $line->{response_ms},
                    "$what - nor the end");
-            cmp_ok($line->{itl_max_ms}, '>=', 5, "$what - a gap");
+            cmp_ok($line->{itl_max_ms}, '>', 0, "$what - a gap");
         }
     }
 }
@@ -365,6 +371,48 @@ is($e->log_next->{body}, undef, 'no unit - nothing is read');
 my $r = ask('on', 'chat-events', '{"stream":true}');
 is($r->{body}, join('', @{ $stream{chat} }), 'no usage - the same bytes');
 is_deeply(said($e->log_next), $said{chat}, 'no usage - absent, not 0');
+
+
+# A client that reads slowly holds back the upstream, not nginx's memory.
+
+sub private {
+    my ($pid) = $e->workers;
+    my $kb = 0;
+    my $map = $e->read_file("/proc/$pid/smaps_rollup");
+    $kb += $1 while $map =~ /^Private_\w+:\s+(\d+) kB/mg;
+    return $kb;
+}
+
+for my $where (qw(on passive)) {
+    my $before = private();
+    my $most = 0;
+    my $c = $e->client;
+    $c->send($c->request('POST', "/$where/chat/completions",
+                         '{"stream":true}', 'X-Reply', 'flood', 'X-Id', $unit,
+                         'Content-Type', 'application/json',
+                         'Connection', 'close'));
+
+    # it reads 64 KB, and waits until the edge has written all that it can
+    my $want = 0;
+    for my $i (1 .. 40) {
+        $want += 65536;
+        $c->until(sub { length $_[0] >= $want });
+        my $now = private() - $before;
+        $most = $now if $now > $most;
+    }
+
+    my $r = $c->response;
+    my $body = $flood;
+    if ($where eq 'on') {
+        $body =~ s/,"usage":null//g;
+        $body =~ s/data: \{[^\n]*"usage":\{[^\n]*\n\n//;
+    }
+    ok($r->{body} eq $body, "$where, a slow client - gets all of it");
+    cmp_ok($most, '<', 1024, "$where, a slow client - memory stays")
+        unless $ENV{EDGE_VALGRIND} || $ENV{EDGE_STATIC};
+    is($e->log_next->{'gen_ai.usage.output_tokens'}, 5,
+       "$where, a slow client - logged");
+}
 
 
 # Buffered: what is said is known, when it was said is not.
@@ -490,6 +538,7 @@ for my $where (qw(on passive)) {
     my $c = $e->client;
     $c->send($c->request('POST', "/$where/chat/completions",
                          '{"stream":true}', 'X-Reply', 'usage-slow',
+                         'Content-Type', 'application/json',
                          'X-Id', $unit));
     ok($c->until(sub { $_[0] =~ /"b"/ }), "$where, the client leaves - after some events");
     $c->close;

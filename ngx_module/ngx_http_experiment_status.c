@@ -1,0 +1,514 @@
+
+/*
+ * experiment_status: who may ask, and an answer that is made in parts.
+ */
+
+#include "ngx_http_experiment_status.h"
+
+
+/* A piece of the answer ends behind the part that makes it longer. */
+
+#define NGX_HTTP_EXPERIMENT_PIECE  (32 * 1024)
+
+
+typedef struct {
+    ngx_str_t                        name;
+    ngx_str_t                        type;
+    ngx_http_experiment_part_pt      print;
+    ngx_uint_t                       live;
+} ngx_http_experiment_format_t;
+
+
+static ngx_int_t ngx_http_experiment_status_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_experiment_status_allowed(ngx_http_request_t *r,
+    ngx_http_experiment_loc_conf_t *elcf);
+static ngx_uint_t ngx_http_experiment_status_peer(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_experiment_loopback(struct sockaddr *sa);
+static ngx_uint_t ngx_http_experiment_status_host(ngx_str_t *host,
+    ngx_array_t *hosts);
+static ngx_uint_t ngx_http_experiment_loopback_name(ngx_str_t *host);
+static ngx_int_t ngx_http_experiment_status_start(ngx_http_request_t *r,
+    ngx_http_experiment_loc_conf_t *elcf);
+static ngx_int_t ngx_http_experiment_status_run(
+    ngx_http_experiment_status_t *s);
+static void ngx_http_experiment_status_wait_handler(ngx_event_t *ev);
+static ngx_int_t ngx_http_experiment_status_piece(
+    ngx_http_experiment_status_t *s);
+
+
+static const ngx_http_experiment_format_t  ngx_http_experiment_formats[] = {
+
+    { ngx_string("json"), ngx_string("application/json"),
+      ngx_http_experiment_status_json, 1 },
+
+    { ngx_string("prometheus"),
+      ngx_string("text/plain; version=0.0.4; charset=utf-8"),
+      ngx_http_experiment_prometheus, 0 },
+
+    { ngx_null_string, ngx_null_string, NULL, 0 }
+};
+
+
+/* [json | prometheus] [open] */
+
+char *
+ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_experiment_loc_conf_t  *elcf = conf;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i, f, named, open;
+
+    if (ngx_http_experiment_set_endpoint(cf, cmd, elcf,
+                                         ngx_http_experiment_status_handler)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+    named = 0;
+    open = 0;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        for (f = 0; ngx_http_experiment_formats[f].name.len != 0; f++) {
+            if (value[i].len == ngx_http_experiment_formats[f].name.len
+                && ngx_strcmp(value[i].data,
+                              ngx_http_experiment_formats[f].name.data)
+                   == 0)
+            {
+                break;
+            }
+        }
+
+        if (ngx_http_experiment_formats[f].name.len != 0 && !named) {
+            elcf->format = f;
+            named = 1;
+
+        } else if (ngx_strcmp(value[i].data, "open") == 0 && !open) {
+            open = 1;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\", expected \"json\" "
+                               "or \"prometheus\", and \"open\", each once",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (!open) {
+        elcf->hosts = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
+        if (elcf->hosts == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * The server's names, once all are known; nginx forgets them.  A regular
+ * expression, or a name that ends in "*", may match what others own: neither
+ * tells that the server is meant.
+ */
+
+ngx_int_t
+ngx_http_experiment_status_hosts(ngx_conf_t *cf,
+    ngx_http_experiment_loc_conf_t *elcf)
+{
+    ngx_str_t                 *host;
+    ngx_uint_t                 i;
+    ngx_http_server_name_t    *name;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    name = cscf->server_names.elts;
+
+    for (i = 0; i < cscf->server_names.nelts; i++) {
+
+        if (name[i].name.len == 0 || name[i].name.data[0] == '~'
+            || name[i].name.data[name[i].name.len - 1] == '*')
+        {
+            continue;
+        }
+
+        host = ngx_array_push(elcf->hosts);
+        if (host == NULL) {
+            return NGX_ERROR;
+        }
+
+        *host = name[i].name;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_status_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                        rc;
+    ngx_http_experiment_loc_conf_t  *elcf;
+
+    static ngx_str_t  methods = ngx_string("GET, HEAD");
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
+
+    /* also a page that includes it, whoever asked for that */
+
+    if (r != r->main
+        || ngx_http_experiment_status_allowed(r, elcf) != NGX_OK)
+    {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return ngx_http_experiment_answer_header(r, "Allow", methods)
+               == NGX_OK ? NGX_HTTP_NOT_ALLOWED
+                         : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    return rc == NGX_OK ? ngx_http_experiment_status_start(r, elcf) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_status_allowed(ngx_http_request_t *r,
+    ngx_http_experiment_loc_conf_t *elcf)
+{
+    if (elcf->hosts == NULL) {
+        return NGX_OK;
+    }
+
+    if (!ngx_http_experiment_status_peer(r)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "experiment_status answers loopback alone: say "
+                      "\"open\", and who may ask by \"allow\" or "
+                      "\"auth_basic\"");
+        return NGX_DECLINED;
+    }
+
+    if (!ngx_http_experiment_status_host(&r->headers_in.server, elcf->hosts)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "experiment_status is asked for as \"%V\", which is "
+                      "neither loopback nor in \"server_name\"",
+                      &r->headers_in.server);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Both who is said to be the client, which "real_ip_header" may have changed,
+ * and who is at the other end of the socket.
+ */
+
+static ngx_uint_t
+ngx_http_experiment_status_peer(ngx_http_request_t *r)
+{
+    socklen_t       len;
+    ngx_sockaddr_t  peer;
+
+    len = sizeof(ngx_sockaddr_t);
+
+    return getpeername(r->connection->fd, &peer.sockaddr, &len) == 0
+           && ngx_http_experiment_loopback(&peer.sockaddr)
+           && ngx_http_experiment_loopback(r->connection->sockaddr);
+}
+
+
+static ngx_uint_t
+ngx_http_experiment_loopback(struct sockaddr *sa)
+{
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+#endif
+
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) sa;
+        return ntohl(sin->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) sa;
+        return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr)
+               || (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)
+                   && sin6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+#endif
+
+    default:
+        return sa->sa_family == AF_UNIX;
+    }
+}
+
+
+/*
+ * A page that has its own name lead to 127.0.0.1 would read the answer: its
+ * requests have that name.  Host has no port here and is in lower case.
+ */
+
+static ngx_uint_t
+ngx_http_experiment_status_host(ngx_str_t *host, ngx_array_t *hosts)
+{
+    size_t      from, len;
+    ngx_str_t  *name;
+    ngx_uint_t  i;
+
+    if (ngx_http_experiment_loopback_name(host)) {
+        return 1;
+    }
+
+    name = hosts->elts;
+
+    for (i = 0; i < hosts->nelts; i++) {
+
+        if (host->len == name[i].len
+            && ngx_memcmp(host->data, name[i].data, host->len) == 0)
+        {
+            return 1;
+        }
+
+        /* "*.example.com", or ".example.com", which is the name alone, too */
+
+        from = name[i].data[0] == '*' ? 1 : 0;
+        len = name[i].len - from;
+
+        if (name[i].data[from] != '.') {
+            continue;
+        }
+
+        if (host->len > len
+            && ngx_memcmp(host->data + host->len - len, name[i].data + from,
+                          len)
+               == 0)
+        {
+            return 1;
+        }
+
+        if (from == 0 && host->len == len - 1
+            && ngx_memcmp(host->data, name[i].data + 1, len - 1) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_experiment_loopback_name(ngx_str_t *host)
+{
+    in_addr_t  addr;
+
+    static const ngx_str_t  localhost = ngx_string("localhost");
+    static const ngx_str_t  ipv6 = ngx_string("[::1]");
+
+    if ((host->len == localhost.len
+         && ngx_memcmp(host->data, localhost.data, host->len) == 0)
+        || (host->len == ipv6.len
+            && ngx_memcmp(host->data, ipv6.data, host->len) == 0))
+    {
+        return 1;
+    }
+
+    addr = ngx_inet_addr(host->data, host->len);
+
+    return addr != INADDR_NONE && ntohl(addr) >> 24 == IN_LOOPBACKNET;
+}
+
+
+static ngx_int_t
+ngx_http_experiment_status_start(ngx_http_request_t *r,
+    ngx_http_experiment_loc_conf_t *elcf)
+{
+    ngx_http_experiment_ctx_t        *ctx;
+    ngx_http_experiment_status_t     *s;
+    ngx_http_experiment_main_conf_t  *emcf;
+
+    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
+    ctx = ngx_http_experiment_get_ctx(r);
+
+    if (ctx == NULL) {
+        ctx = ngx_http_experiment_create_ctx(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    s = ngx_pcalloc(r->pool, sizeof(ngx_http_experiment_status_t));
+    if (s == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->snapshot == NULL) {
+        ctx->snapshot = ngx_http_experiment_acquire(emcf);
+    }
+
+    ctx->data = s;
+
+    s->request = r;
+    s->ctx = ctx;
+    s->worker = ngx_http_experiment_worker(emcf);
+    s->zone = ngx_http_experiment_zone(emcf);
+    s->part = ngx_http_experiment_status_rows;
+    s->print = ngx_http_experiment_formats[elcf->format].print;
+    s->live = ngx_http_experiment_formats[elcf->format].live;
+    s->tail = &s->out;
+
+    (void) clock_gettime(CLOCK_REALTIME, &s->now);
+
+    if (s->worker == NULL
+        || ngx_http_experiment_status_piece(s) == NGX_ERROR)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_experiment_status_run(s);
+}
+
+
+/* Parts, as many as there is time for, and the answer behind the last. */
+
+static ngx_int_t
+ngx_http_experiment_status_run(ngx_http_experiment_status_t *s)
+{
+    ngx_int_t                        rc;
+    struct timespec                  since;
+    ngx_http_request_t              *r;
+    ngx_http_experiment_loc_conf_t  *elcf;
+
+    r = s->request;
+
+    s->worker->patient = 1;
+
+    do {
+        (void) clock_gettime(CLOCK_MONOTONIC, &since);
+
+        rc = s->part(s);
+
+        ngx_http_experiment_spend(s->worker, &since);
+
+    } while (rc == NGX_AGAIN && !ngx_http_experiment_spent(s->worker));
+
+    s->worker->patient = 0;
+
+    if (rc == NGX_AGAIN) {
+        s->ctx->wait.handler = ngx_http_experiment_status_wait_handler;
+        s->ctx->wait.data = s;
+        s->ctx->wait.log = r->connection->log;
+
+        ngx_post_event(&s->ctx->wait, &ngx_posted_next_events);
+
+        /* it is held until the event comes: who called finalizes one time */
+
+        r->main->count++;
+
+        return NGX_DONE;
+    }
+
+    if (rc != NGX_OK
+        || ngx_http_experiment_status_flush(s, 1) == NGX_ERROR)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
+
+    return ngx_http_experiment_answer_chain(r, NGX_HTTP_OK,
+                     &ngx_http_experiment_formats[elcf->format].type,
+                     s->out, s->size);
+}
+
+
+static void
+ngx_http_experiment_status_wait_handler(ngx_event_t *ev)
+{
+    ngx_connection_t              *c;
+    ngx_http_request_t            *r;
+    ngx_http_experiment_status_t  *s;
+
+    s = ev->data;
+    r = s->request;
+    c = r->connection;
+
+    if (ngx_http_experiment_spent(s->worker)) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+        return;
+    }
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_finalize_request(r, ngx_http_experiment_status_run(s));
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/*
+ * Puts the piece at hand behind the answer if it is long enough, or all is
+ * done.  NGX_AGAIN: go on; NGX_ERROR.
+ */
+
+ngx_int_t
+ngx_http_experiment_status_flush(ngx_http_experiment_status_t *s,
+    ngx_uint_t all)
+{
+    size_t        len;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    if (s->line.failed) {
+        return NGX_ERROR;
+    }
+
+    len = s->line.pos - s->line.start;
+
+    if (len < NGX_HTTP_EXPERIMENT_PIECE / 2 && !all) {
+        return NGX_AGAIN;
+    }
+
+    b = ngx_calloc_buf(s->request->pool);
+    cl = ngx_alloc_chain_link(s->request->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = s->line.start;
+    b->last = s->line.pos;
+    b->memory = 1;
+    b->last_buf = all;
+    b->last_in_chain = all;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    *s->tail = cl;
+    s->tail = &cl->next;
+    s->size += len;
+
+    return all ? NGX_AGAIN : ngx_http_experiment_status_piece(s);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_status_piece(ngx_http_experiment_status_t *s)
+{
+    s->line.pool = s->request->pool;
+    s->line.start = ngx_palloc(s->request->pool, NGX_HTTP_EXPERIMENT_PIECE);
+    s->line.pos = s->line.start;
+    s->line.end = s->line.start + NGX_HTTP_EXPERIMENT_PIECE;
+
+    return s->line.start != NULL ? NGX_AGAIN : NGX_ERROR;
+}
