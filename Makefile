@@ -34,7 +34,7 @@ LIB_SRC  = $(wildcard lib/*.c)
 CLI_SRC  = $(wildcard cli/*.c)
 UNIT_SRC = $(wildcard t/unit/test_*.c)
 FUZZ_SRC = $(wildcard t/fuzz/fuzz_*.c)
-BENCH    = $B/bench-micro $B/bench-latency $B/bench-upstream
+BENCH    = $B/bench-micro $B/bench-latency $B/bench-stream $B/bench-upstream
 
 LIB_OBJ  = $(LIB_SRC:lib/%.c=$B/obj/lib/%.o)
 CLI_OBJ  = $(CLI_SRC:cli/%.c=$B/obj/cli/%.o)
@@ -165,9 +165,16 @@ $B/clock.so: t/tools/clock.c
 	@mkdir -p $(@D)
 	$(CC) $(NXE_CFLAGS) $(CFLAGS) -shared -o $@ $<
 
-$B/bench-%: bench/%.c
+BENCH_LIB = bench/common.c bench/corpus.c bench/events.c
+
+$B/bench-stream: bench/stream.c bench/stream_ends.c bench/stream.h \
+                 $(BENCH_LIB) $(BENCH_LIB:.c=.h)
 	@mkdir -p $(@D)
-	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $<
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $(filter %.c,$^)
+
+$B/bench-%: bench/%.c $(BENCH_LIB) $(BENCH_LIB:.c=.h)
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $< $(BENCH_LIB)
 
 $B/nginx-lua: | bench/get-lua
 	bench/get-lua $@

@@ -14,12 +14,15 @@
 #include <nxe/credential.h>
 #include <nxe/dialect.h>
 #include <nxe/doc.h>
+#include <nxe/feedback.h>
 #include <nxe/keys.h>
 #include <nxe/meter.h>
 #include <nxe/price.h>
 #include <nxe/serving.h>
 #include <nxe/splice.h>
 #include <nxe/target.h>
+#include <nxe/token.h>
+#include <nxe/trace.h>
 
 
 extern ngx_module_t  ngx_http_experiment_module;
@@ -38,6 +41,10 @@ NXE_BEGIN_DECLS
 #define NGX_HTTP_EXPERIMENT_METER_PASSIVE  1
 #define NGX_HTTP_EXPERIMENT_METER_ON       2
 
+#define NGX_HTTP_EXPERIMENT_TRACE_OFF      0
+#define NGX_HTTP_EXPERIMENT_TRACE_PASS     1
+#define NGX_HTTP_EXPERIMENT_TRACE_CREATE   2
+
 
 typedef struct ngx_http_experiment_ctx_s       ngx_http_experiment_ctx_t;
 typedef struct ngx_http_experiment_worker_s    ngx_http_experiment_worker_t;
@@ -52,6 +59,7 @@ typedef struct {
     ngx_msec_t                       poll;
 
     nxe_hmac_key_t                  *unit_key;
+    nxe_token_keys_t                *feedback_keys;
     u_char                           kid[NXE_KID_LEN];
 
     ngx_int_t                        request_id;   /* variable index */
@@ -64,6 +72,7 @@ typedef struct {
     unsigned                         uses_model:1;
     unsigned                         uses_upstream:1;
     unsigned                         strips:1;     /* some location does */
+    unsigned                         buffers:1;    /* some stream: said so */
 
     size_t                           zone_size;
     ngx_shm_zone_t                  *shm;
@@ -91,6 +100,14 @@ typedef struct {
 } ngx_http_experiment_page_t;
 
 
+/* What a location of feedback asks for; a key's secrets are beside it. */
+
+typedef struct {
+    nxe_feedback_trust_t             trust;
+    ngx_array_t                      origins;      /* of ngx_str_t */
+} ngx_http_experiment_feedback_conf_t;
+
+
 typedef struct {
     ngx_uint_t                       bind;
     ngx_array_t                     *names;        /* of ngx_str_t */
@@ -107,6 +124,9 @@ typedef struct {
     ngx_uint_t                       meter;
     ngx_flag_t                       unbuffered;
     ngx_msec_t                       warm_after;
+    ngx_uint_t                       traceparent;
+    ngx_flag_t                       baggage;
+    nxe_header_t                    *response_header; /* NULL: off */
     ngx_uint_t                       no_upstream_logged;
 
     /* of the location alone: nothing in it inherits a content handler */
@@ -114,6 +134,8 @@ typedef struct {
     const char                      *endpoint;     /* its directive */
     ngx_http_handler_pt              handler;
     ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
+    ngx_http_experiment_feedback_conf_t
+                                    *feedback;     /* NULL: none */
     ngx_uint_t                       format;       /* of the status */
     ngx_http_experiment_page_t      *page;         /* NULL: not html */
     ngx_array_t                     *hosts;        /* that may be asked for it:
@@ -313,6 +335,8 @@ struct ngx_http_experiment_worker_s {
 
     ngx_str_t                        name;         /* HOST/8 hex */
     uint64_t                         seq;
+    nxe_hmac_key_t                  *trace_key;    /* random */
+    uint64_t                         traces;       /* made so far */
     time_t                           second;       /* that is in time[] */
     u_char                           time[sizeof("1970-09-28T12:00:00")];
 };
@@ -395,6 +419,12 @@ typedef ngx_int_t (*ngx_http_experiment_json_pt)(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t status, nxe_str_t body);
 
 
+/* Goes on with what has waited for another turn; what it returns, too. */
+
+typedef ngx_int_t (*ngx_http_experiment_run_pt)(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+
+
 struct ngx_http_experiment_ctx_s {
     ngx_http_request_t              *request;      /* the main one */
     ngx_http_experiment_worker_t    *worker;       /* from the handler on */
@@ -424,6 +454,11 @@ struct ngx_http_experiment_ctx_s {
     ngx_http_experiment_answer_t    *answer;       /* NULL: not measured */
     nxe_code_t                       usage;        /* of include_usage */
 
+    ngx_str_t                        trace_id;     /* of what goes upstream,
+                                                      or none */
+    ngx_str_t                        baggage;      /* our members */
+    ngx_uint_t                       members;
+
     ngx_event_t                      wait;         /* for the next turn */
     ngx_http_experiment_body_e       body;
     const char                      *cause;
@@ -434,6 +469,9 @@ struct ngx_http_experiment_ctx_s {
     size_t                           read_max;
     ngx_http_experiment_line_pt      line;         /* NULL: a request's */
     void                            *data;         /* of that handler */
+    ngx_http_experiment_run_pt       run;          /* it, when it has waited */
+    ngx_str_t                        feedback_key;   /* as it came */
+    ngx_str_t                        feedback_token;
 
     unsigned                         assigned:1;   /* entries are there */
     unsigned                         partial:1;    /* some are, for now */
@@ -445,6 +483,8 @@ struct ngx_http_experiment_ctx_s {
     unsigned                         last:1;       /* last buffer seen */
     unsigned                         ended:1;
     unsigned                         has_seq:1;
+    unsigned                         traced:1;     /* trace_id is decided */
+    unsigned                         sends_id:1;   /* the edge's own */
 };
 
 
@@ -493,6 +533,47 @@ typedef struct {
 } ngx_http_experiment_ofrep_t;
 
 
+/* A POST of feedback: ctx->data of its handler. */
+
+#define NGX_HTTP_EXPERIMENT_NAMED      64     /* experiments of one POST */
+
+typedef struct {
+    nxe_str_t                        name;
+    ngx_http_experiment_handle_t    *handle;       /* NULL: not live here */
+} ngx_http_experiment_about_t;
+
+typedef struct {
+    ngx_http_experiment_handle_t    *handle;
+    const nxe_metric_t              *metric;
+    nxe_str_t                        value;        /* a JSON number */
+    nxe_str_t                        of;           /* unit's or request's id */
+    unsigned                         unit:1;
+    unsigned                         duplicate:1;
+} ngx_http_experiment_outcome_t;
+
+typedef struct {
+    nxe_feedback_t                   f;
+    nxe_feedback_trust_t             trust;
+    nxe_token_t                      token;
+    nxe_feedback_bound_t             bound;        /* by the token */
+    nxe_str_t                        who;          /* shows it: of its id */
+
+    ngx_http_experiment_outcome_t   *outcomes;
+    ngx_uint_t                       next;         /* item to resolve */
+    ngx_http_experiment_about_t      about[NGX_HTTP_EXPERIMENT_NAMED];
+    ngx_uint_t                       nabout;
+    ngx_http_experiment_handle_t   **bounds;       /* all that are bound */
+    ngx_uint_t                       nbounds;
+
+    ngx_uint_t                       accepted;
+    ngx_uint_t                       duplicates;
+    ngx_uint_t                       status;       /* 0: not known yet */
+    const char                      *cause;        /* of a refusal */
+    const char                      *why;          /* a token is none */
+    ngx_str_t                        line;
+} ngx_http_experiment_feedback_t;
+
+
 /* ngx_http_experiment_conf.c */
 
 char *ngx_http_experiment_set_registry(ngx_conf_t *cf,
@@ -509,6 +590,8 @@ char *ngx_http_experiment_set_upstream(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_http_experiment_set_trusted(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+char *ngx_http_experiment_set_response_header(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_experiment_read_secret(ngx_conf_t *cf, ngx_str_t *file,
     u_char *buf, nxe_str_t *text);
 
@@ -523,8 +606,12 @@ ngx_int_t ngx_http_experiment_secret(ngx_http_experiment_secrets_t *secrets,
     nxe_str_t presented, ngx_uint_t *which);
 ngx_int_t ngx_http_experiment_read_json(ngx_http_request_t *r, size_t max,
     ngx_http_experiment_json_pt read);
+ngx_int_t ngx_http_experiment_next_turn(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_run_pt run);
 ngx_int_t ngx_http_experiment_answer_header(ngx_http_request_t *r,
     const char *name, ngx_str_t value);
+ngx_int_t ngx_http_experiment_answer_text(ngx_http_request_t *r,
+    const char *name, const char *value);
 ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_experiment_line_t *json);
 ngx_int_t ngx_http_experiment_answer_chain(ngx_http_request_t *r,
@@ -695,6 +782,10 @@ ngx_int_t ngx_http_experiment_drop(ngx_http_request_t *r,
     ngx_http_experiment_drop_pt drop, const void *data);
 ngx_int_t ngx_http_experiment_request_headers(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_request_header(ngx_http_request_t *r,
+    const nxe_header_t *edit, u_char *code);
+ngx_int_t ngx_http_experiment_response_header(ngx_http_request_t *r,
+    const nxe_header_t *edit, u_char *code);
 ngx_int_t ngx_http_experiment_filter_init(ngx_conf_t *cf);
 
 /* ngx_http_experiment_meter.c */
@@ -726,6 +817,21 @@ ngx_int_t ngx_http_experiment_usage_filter(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_experiment_strip_init(ngx_conf_t *cf);
 
+/* ngx_http_experiment_trace.c */
+
+ngx_int_t ngx_http_experiment_trace_init(ngx_cycle_t *cycle,
+    ngx_http_experiment_worker_t *w);
+ngx_int_t ngx_http_experiment_trace_request(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_trace_headers(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_trace_answer(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+ngx_uint_t ngx_http_experiment_trace_id(ngx_http_request_t *r,
+    ngx_str_t *id);
+ngx_int_t ngx_http_experiment_variable_trace_id(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
 /* ngx_http_experiment_variables.c */
 
 ngx_int_t ngx_http_experiment_add_variables(ngx_conf_t *cf);
@@ -733,6 +839,11 @@ ngx_int_t ngx_http_experiment_ready(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t **ctx);
 ngx_int_t ngx_http_experiment_add_table(ngx_conf_t *cf,
     ngx_http_variable_t *v);
+ngx_int_t ngx_http_experiment_assignments(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *value);
+nxe_str_t ngx_http_experiment_served(ngx_http_experiment_entry_t *e);
+void ngx_http_experiment_value(ngx_http_variable_value_t *v,
+    const void *data, size_t len);
 
 /* ngx_http_experiment_answer_variables.c */
 
@@ -752,9 +863,34 @@ nxe_status_t ngx_http_experiment_context_attr(void *data,
 
 /* ngx_http_experiment_flag.c */
 
+ngx_uint_t ngx_http_experiment_bound(ngx_http_experiment_loc_conf_t *elcf,
+    ngx_http_experiment_handle_t *h);
 ngx_int_t ngx_http_experiment_flag(ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_flags(ngx_http_experiment_ctx_t *ctx);
 
+/* ngx_http_experiment_feedback.c */
+
+char *ngx_http_experiment_set_feedback(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_experiment_feedback_headers(ngx_http_request_t *r);
+
+/* ngx_http_experiment_origin.c */
+
+char *ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
+    ngx_http_experiment_feedback_conf_t *conf);
+ngx_int_t ngx_http_experiment_origin(ngx_http_request_t *r,
+    ngx_http_experiment_feedback_conf_t *conf);
+ngx_int_t ngx_http_experiment_preflight(ngx_http_request_t *r,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_int_t listed);
+
+/* ngx_http_experiment_outcome.c */
+
+ngx_int_t ngx_http_experiment_outcomes(ngx_http_experiment_ctx_t *ctx);
+void ngx_http_experiment_outcomes_take(ngx_http_experiment_ctx_t *ctx);
+ngx_int_t ngx_http_experiment_outcome_lines(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
+ngx_int_t ngx_http_experiment_feedback_token(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *token);
 /* ngx_http_experiment_status.c */
 
 char *ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -46,6 +46,14 @@ static ngx_conf_enum_t  ngx_http_experiment_meter_values[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_experiment_traceparent_values[] = {
+    { ngx_string("pass"), NGX_HTTP_EXPERIMENT_TRACE_PASS },
+    { ngx_string("create"), NGX_HTTP_EXPERIMENT_TRACE_CREATE },
+    { ngx_string("off"), NGX_HTTP_EXPERIMENT_TRACE_OFF },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_experiment_commands[] = {
 
     { ngx_string("experiment_registry"),
@@ -160,6 +168,27 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       offsetof(ngx_http_experiment_loc_conf_t, warm_after),
       NULL },
 
+    { ngx_string("experiment_traceparent"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, traceparent),
+      ngx_http_experiment_traceparent_values },
+
+    { ngx_string("experiment_baggage"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, baggage),
+      NULL },
+
+    { ngx_string("experiment_response_header"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_set_response_header,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("experiment_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
       ngx_http_experiment_set_status,
@@ -170,6 +199,13 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
     { ngx_string("experiment_ofrep"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_experiment_set_ofrep,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_feedback"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_experiment_set_feedback,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -457,6 +493,7 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
      *     elcf->endpoint = NULL;
      *     elcf->handler = NULL;
      *     elcf->secrets = NULL;
+     *     elcf->feedback = NULL;
      *     elcf->format = 0;
      *     elcf->hosts = NULL;
      */
@@ -473,6 +510,9 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
     elcf->meter = NGX_CONF_UNSET_UINT;
     elcf->unbuffered = NGX_CONF_UNSET;
     elcf->warm_after = NGX_CONF_UNSET_MSEC;
+    elcf->traceparent = NGX_CONF_UNSET_UINT;
+    elcf->baggage = NGX_CONF_UNSET;
+    elcf->response_header = NGX_CONF_UNSET_PTR;
 
     return elcf;
 }
@@ -510,6 +550,14 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ngx_conf_merge_ptr_value(conf->names, prev->names, NULL);
     }
 
+    if (conf->feedback != NULL && conf->bind == NGX_HTTP_EXPERIMENT_OFF) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"experiment_feedback\" in location \"%V\", where no "
+                      "experiment is bound: expected \"experiment on\", "
+                      "layers or names there", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->step == NULL) {
         conf->step = prev->step;
     }
@@ -527,6 +575,11 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_EXPERIMENT_METER_ON);
     ngx_conf_merge_value(conf->unbuffered, prev->unbuffered, 1);
     ngx_conf_merge_msec_value(conf->warm_after, prev->warm_after, 60000);
+    ngx_conf_merge_uint_value(conf->traceparent, prev->traceparent,
+                              NGX_HTTP_EXPERIMENT_TRACE_PASS);
+    ngx_conf_merge_value(conf->baggage, prev->baggage, 0);
+    ngx_conf_merge_ptr_value(conf->response_header, prev->response_header,
+                             NULL);
 
     emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
 
@@ -536,6 +589,16 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->strip) {
         emcf->strips = 1;
+    }
+
+    if (conf->bind != NGX_HTTP_EXPERIMENT_OFF && !conf->unbuffered
+        && conf->meter != NGX_HTTP_EXPERIMENT_METER_OFF && !emcf->buffers)
+    {
+        emcf->buffers = 1;
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"experiment_stream_unbuffered off\": streams are "
+                           "not timed there, neither TTFT nor what comes "
+                           "after it");
     }
 
     return NGX_CONF_OK;
