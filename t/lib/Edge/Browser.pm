@@ -167,11 +167,11 @@ sub eval {
 }
 
 
-# Waits until an expression is true; undef after $seconds.
+# Waits until an expression is true; undef after $seconds, by default 20.
 
 sub wait_for {
     my ($self, $expression, $seconds) = @_;
-    my $end = time + ($seconds // 20);
+    my $end = time + ($seconds // ($ENV{EDGE_VALGRIND} ? 120 : 20));
 
     while (time < $end) {
         my $value = $self->eval($expression);
