@@ -25,7 +25,7 @@ WARN     = -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion \
            -Wstrict-prototypes -Wmissing-prototypes
 NXE_CFLAGS = -std=gnu11 -fPIC -Iinclude -I. $(WARN)
 LIBS     = -llmdb -lcjson -lpcre2-8 -lcrypto -lm
-CLI_LIBS = -lgsl -lgslcblas -lz
+CLI_LIBS = -lcurl -lgsl -lgslcblas -lz
 SAN      = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
 
@@ -49,7 +49,7 @@ NGX_BIN  = $(NGX_DEB)/usr/sbin/nginx
 
 .PHONY: all module expctl check check-matrix unit asan valgrind valgrind-unit \
         fuzz bench bench-micro bench-live demo lint install clean deps tests \
-        clients
+        clients prometheus
 
 all: module expctl
 
@@ -59,7 +59,8 @@ expctl: $B/expctl
 
 # A phony file cannot be the target of a rule that knows what changed, so the
 # module's rule is by its sources.
-MODULE_SRC = config $(wildcard ngx_module/*.[ch]) $(LIB_SRC) $(HEADERS)
+MODULE_SRC = config $(wildcard ngx_module/*.[ch] ngx_module/page/*) $(LIB_SRC) \
+             $(HEADERS)
 
 $(MODULE): $(MODULE_SRC) t/tools/build-module | $(if $(NGX_SRC),,$(NGX_BIN))
 	+t/tools/build-module $B "$(NGX_SRC)" "$(CC)"
@@ -116,14 +117,21 @@ fuzz: $(FUZZ_BIN)
 deps:
 	t/tools/install-deps
 
-# The clients that tests run, from npm, and a node to run them.
+# The clients that tests run: from npm, with a node to run them, and a browser,
+# without which t/status_html.t looks at no page, and says so.
 clients: deps
 	t/tools/get-npm $B/npm
+	t/tools/install-deps chromium-headless-shell \
+	    || echo "no browser: part of t/status_html.t will be skipped"
+
+# Prometheus, which a test has scrape a real nginx.
+prometheus: deps
+	t/tools/get-prometheus $B/prometheus
 
 tests: all unit $(BENCH) $B/clock.so
 	$(PROVE) -j2 --timer t/unit.t t
 
-check: clients
+check: clients prometheus
 	$(MAKE) tests
 
 demo: deps
@@ -179,7 +187,7 @@ NGINX_T = $(filter-out t/chaos.t,$(shell grep -l '^use Edge;' t/*.t))
 MATRIX ?= trixie
 M        = $B/$(MATRIX)
 
-check-matrix: clients
+check-matrix: clients prometheus
 	$(MAKE) all
 	@mkdir -p $M
 	$M/nginx-debian/usr/sbin/nginx -v \
@@ -188,7 +196,7 @@ check-matrix: clients
 	ln -sfn ../expctl $M/expctl
 	EDGE_BUILD=$(CURDIR)/$M $(PROVE) -j2 --timer $(NGINX_T) t/build.t
 
-asan: clients
+asan: clients prometheus
 	$(MAKE) all
 	t/tools/debug-nginx $B asan
 	EDGE_STATIC=1 NGINX_BIN=$(CURDIR)/$B/asan-nginx/objs/nginx \
@@ -202,7 +210,7 @@ $B/unit-bare/%: t/unit/%.c $(wildcard t/unit/*.h) $B/libnxe.a
 valgrind-unit: $(BARE_BIN)
 	EDGE_VALGRIND=1 $(PROVE) --timer t/unit.t
 
-valgrind: clients
+valgrind: clients prometheus
 	$(MAKE) all valgrind-unit
 	t/tools/debug-nginx $B valgrind
 	EDGE_VALGRIND=1 EDGE_STATIC=1 NXE_CPU=portable \

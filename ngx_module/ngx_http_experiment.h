@@ -100,6 +100,14 @@ typedef struct {
 } ngx_http_experiment_feedback_conf_t;
 
 
+/* What is answered by "experiment_status html". */
+
+typedef struct {
+    ngx_str_t                        text;
+    ngx_str_t                        policy;       /* Content-Security-Policy */
+} ngx_http_experiment_page_t;
+
+
 typedef struct {
     ngx_uint_t                       bind;
     ngx_array_t                     *names;        /* of ngx_str_t */
@@ -129,6 +137,7 @@ typedef struct {
     ngx_http_experiment_feedback_conf_t
                                     *feedback;     /* NULL: none */
     ngx_uint_t                       format;       /* of the status */
+    ngx_http_experiment_page_t      *page;         /* NULL: not html */
     ngx_array_t                     *hosts;        /* that may be asked for it:
                                                       ngx_str_t, NULL: open */
 } ngx_http_experiment_loc_conf_t;
@@ -608,6 +617,12 @@ ngx_int_t ngx_http_experiment_answer(ngx_http_request_t *r,
 ngx_int_t ngx_http_experiment_answer_chain(ngx_http_request_t *r,
     ngx_uint_t status, const ngx_str_t *type, ngx_chain_t *out, off_t size);
 ngx_uint_t ngx_http_experiment_tagged(ngx_http_request_t *r, ngx_str_t *tag);
+
+/* ngx_http_experiment_page.c */
+
+ngx_http_experiment_page_t *ngx_http_experiment_page(ngx_conf_t *cf);
+ngx_int_t ngx_http_experiment_answer_page(ngx_http_request_t *r,
+    ngx_http_experiment_page_t *page);
 
 /* ngx_http_experiment_registry.c */
 

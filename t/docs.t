@@ -71,10 +71,11 @@ sub same {
 
 sub module_names {
     my $c = text('ngx_module/ngx_http_experiment_module.c');
-    my $v = text('ngx_module/ngx_http_experiment_variables.c');
+    my $v = join '', map { text("ngx_module/ngx_http_experiment_$_.c") }
+        qw(variables answer_variables);
 
     ($c) = $c =~ /ngx_command_t\s+\w+commands\[\] = \{(.*?)\n\};/s;
-    ($v) = $v =~ /ngx_http_variable_t\s+\w+vars\[\] = \{(.*?)\n\};/s;
+    $v = join '', $v =~ /ngx_http_variable_t\s+\w+vars\[\] = \{(.*?)\n\};/sg;
 
     my @variables = $v =~ /ngx_string\("(\w+)"\)/g;
 
