@@ -8,7 +8,7 @@
 
 /* Most lines fit; a longer one grows. */
 
-#define NGX_HTTP_EXPERIMENT_LINE  1024
+#define NGX_HTTP_EXPERIMENT_LINE  1536
 
 
 static void ngx_http_experiment_log_time(ngx_http_experiment_line_t *l,

@@ -115,7 +115,10 @@ ngx_http_experiment_meter_header(ngx_http_request_t *r,
     ngx_http_cleanup_t            *cln;
     ngx_http_experiment_answer_t  *a;
 
-    if (!ctx->frozen || ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_OFF
+    /* another filter may have the header sent once more */
+
+    if (!ctx->frozen || ctx->answer != NULL
+        || ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_OFF
         || !ngx_http_experiment_proxied(r))
     {
         return;
