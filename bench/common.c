@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 
 
 static int bench_head(bench_request_t *q);
+static pid_t bench_idle(int core);
 static struct sockaddr_in bench_loopback(unsigned port);
 static int bench_cmp(const void *one, const void *two);
 
@@ -198,7 +200,37 @@ bench_head(bench_request_t *q)
 }
 
 
-pid_t
+void
+bench_awake(bench_awake_t *a, const char *cores)
+{
+    pid_t        pid;
+    const char  *p;
+
+    a->n = 0;
+
+    for (p = cores; p != NULL && a->n < BENCH_CORES; p = strchr(p, ',')) {
+        p += *p == ',';
+        pid = bench_idle(atoi(p));
+
+        if (pid > 0) {
+            a->pids[a->n++] = pid;
+        }
+    }
+}
+
+
+void
+bench_asleep(bench_awake_t *a)
+{
+    while (a->n != 0) {
+        a->n--;
+        (void) kill(a->pids[a->n], SIGKILL);
+        (void) waitpid(a->pids[a->n], NULL, 0);
+    }
+}
+
+
+static pid_t
 bench_idle(int core)
 {
     pid_t               pid, parent;

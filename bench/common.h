@@ -20,6 +20,13 @@ typedef struct {
     char                head[BENCH_HEAD + 1];
 } bench_request_t;
 
+#define BENCH_CORES  8
+
+typedef struct {
+    pid_t               pids[BENCH_CORES];
+    size_t              n;
+} bench_awake_t;
+
 /* A listening socket, -1 with errno set; port 0 takes a free one. */
 int bench_listen(unsigned port);
 
@@ -40,8 +47,12 @@ int bench_accept(int fd);
  */
 int bench_request(bench_request_t *q, int fd);
 
-/* A process that keeps a core awake while nothing else runs on it. */
-pid_t bench_idle(int core);
+/*
+ * Keeps cores awake, of a list "0,1" or NULL, by a process on each that runs
+ * only when nothing else wants to; and lets them sleep again.
+ */
+void bench_awake(bench_awake_t *a, const char *cores);
+void bench_asleep(bench_awake_t *a);
 
 /* CLOCK_MONOTONIC, nanoseconds: one clock for all processes. */
 uint64_t bench_now(void);

@@ -17,21 +17,18 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common.h"
 
 
 #define LATENCY_SIDES  8
-#define LATENCY_CORES  8
 #define LATENCY_UNITS  256
 #define LATENCY_HEAD   256
 #define LATENCY_WARM   32           /* of a block, not recorded */
@@ -47,8 +44,7 @@ typedef struct {
 
 typedef struct {
     int                 busy;
-    int                 cores[LATENCY_CORES];
-    int                 ncores;
+    const char         *cores;      /* to keep awake */
     size_t              rounds;
     size_t              requests;
 
@@ -78,9 +74,9 @@ static void latency_print(uint32_t *ns, size_t n, const char *name, int all);
 int
 main(int argc, char **argv)
 {
-    int               i, rc;
+    int               rc;
     size_t            round, k;
-    pid_t             idle[LATENCY_CORES];
+    bench_awake_t     awake;
     latency_side_t   *side;
 
     static latency_t  l;
@@ -91,9 +87,7 @@ main(int argc, char **argv)
         return 2;
     }
 
-    for (i = 0; i < l.ncores; i++) {
-        idle[i] = bench_idle(l.cores[i]);
-    }
+    bench_awake(&awake, l.cores);
 
     rc = 0;
 
@@ -115,12 +109,7 @@ main(int argc, char **argv)
         latency_print(l.sides[k].ns, l.sides[k].n, l.sides[k].name, 1);
     }
 
-    for (i = 0; i < l.ncores; i++) {
-        if (idle[i] > 0) {
-            (void) kill(idle[i], SIGKILL);
-            (void) waitpid(idle[i], NULL, 0);
-        }
-    }
+    bench_asleep(&awake);
 
     if (fflush(stdout) != 0) {
         return 3;
@@ -133,8 +122,7 @@ main(int argc, char **argv)
 static int
 latency_options(latency_t *l, int argc, char **argv)
 {
-    int    c;
-    char  *p;
+    int  c;
 
     l->rounds = 10;
     l->requests = 1000;
@@ -146,12 +134,7 @@ latency_options(latency_t *l, int argc, char **argv)
             l->busy = 1;
             break;
         case 'i':
-            for (p = optarg; p != NULL && l->ncores < LATENCY_CORES;
-                 p = strchr(p, ','))
-            {
-                p += *p == ',';
-                l->cores[l->ncores++] = atoi(p);
-            }
+            l->cores = optarg;
             break;
         case 'r':
             l->rounds = strtoul(optarg, NULL, 10);

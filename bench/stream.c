@@ -32,7 +32,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "stream.h"
@@ -51,9 +50,9 @@ static void stream_print_all(const char *what, const char *name,
 int
 main(int argc, char **argv)
 {
-    int             i, rc;
-    pid_t           idle[STREAM_CORES];
+    int             rc;
     size_t          round, k;
+    bench_awake_t   awake;
 
     static stream_bench_t  b;
 
@@ -72,9 +71,7 @@ main(int argc, char **argv)
         return 3;
     }
 
-    for (i = 0; i < b.ncores; i++) {
-        idle[i] = bench_idle(b.cores[i]);
-    }
+    bench_awake(&awake, b.cores);
 
     rc = 0;
 
@@ -89,12 +86,7 @@ main(int argc, char **argv)
         stream_print_all("event", b.sides[k].name, &b.sides[k].every);
     }
 
-    for (i = 0; i < b.ncores; i++) {
-        if (idle[i] > 0) {
-            (void) kill(idle[i], SIGKILL);
-            (void) waitpid(idle[i], NULL, 0);
-        }
-    }
+    bench_asleep(&awake);
 
     return fflush(stdout) == 0 ? rc : 3;
 }
@@ -103,8 +95,7 @@ main(int argc, char **argv)
 static int
 stream_options(stream_bench_t *b, int argc, char **argv)
 {
-    int    c;
-    char  *p;
+    int  c;
 
     b->api = "chat";
     b->streams = 64;
@@ -126,12 +117,7 @@ stream_options(stream_bench_t *b, int argc, char **argv)
             b->nevents = strtoul(optarg, NULL, 10);
             break;
         case 'i':
-            for (p = optarg; p != NULL && b->ncores < STREAM_CORES;
-                 p = strchr(p, ','))
-            {
-                p += *p == ',';
-                b->cores[b->ncores++] = atoi(p);
-            }
+            b->cores = optarg;
             break;
         case 'l':
             b->port = (unsigned) strtoul(optarg, NULL, 10);

@@ -10,7 +10,6 @@
 
 
 #define STREAM_SIDES    8
-#define STREAM_CORES    8
 #define STREAM_WINDOW   64
 #define STREAM_HEAD     1024
 
@@ -74,8 +73,7 @@ typedef struct {
     size_t              window;
     const char         *api;
     unsigned            port;
-    int                 cores[STREAM_CORES];
-    int                 ncores;
+    const char         *cores;      /* to keep awake */
 
     int                 epoll;
     stream_conn_t       listener;

@@ -4,7 +4,7 @@
  * the body and the request's headers edited, or refuses the request.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 /* What the headers say of a body. */

@@ -3,7 +3,7 @@
  * What our content handlers share: their keys, a body of JSON, an answer.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 #include <openssl/crypto.h>
 

@@ -3,6 +3,7 @@
  * experiment_feedback: who may bring outcomes, and what is answered.
  */
 
+#include "ngx_http_experiment_endpoint.h"
 #include "ngx_http_experiment_zone.h"
 
 

@@ -4,7 +4,7 @@
  * by the code that decides for requests that are proxied.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 static ngx_int_t ngx_http_experiment_flag_find(

@@ -4,7 +4,7 @@
  * filter, and the moment at which the last byte was handed on.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 /* Response headers that nginx writes itself unless their slot is taken. */

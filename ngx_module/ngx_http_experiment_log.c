@@ -3,7 +3,7 @@
  * $experiment_json: the whole log line.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 /* Most lines fit; a longer one grows. */

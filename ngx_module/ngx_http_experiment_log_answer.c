@@ -3,7 +3,7 @@
  * What a log line says of the answer.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 #define ngx_http_experiment_bool(l, member, value)                            \

@@ -3,7 +3,7 @@
  * The meter: what of an answer is measured, and the bytes as they pass.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 static ngx_int_t ngx_http_experiment_drop_encoding(ngx_http_request_t *r,

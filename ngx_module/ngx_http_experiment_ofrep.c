@@ -4,7 +4,8 @@
  * snapshot (open-feature/protocol, service/openapi.yaml, 0.3.0).
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 #define NGX_HTTP_EXPERIMENT_CONTEXT    (64 * 1024)  /* a body, at most */

@@ -3,7 +3,7 @@
  * What pages of other origins may do with an endpoint (CORS).
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 static ngx_uint_t ngx_http_experiment_origin_ok(ngx_str_t *origin);

@@ -4,6 +4,7 @@
  * log, and the token that stands for them.
  */
 
+#include "ngx_http_experiment_endpoint.h"
 #include "ngx_http_experiment_zone.h"
 
 

@@ -4,7 +4,7 @@
  * strings of.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 #include <ngx_http_experiment_page.h>
 

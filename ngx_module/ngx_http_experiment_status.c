@@ -3,6 +3,7 @@
  * experiment_status: who may ask, and an answer that is made in parts.
  */
 
+#include "ngx_http_experiment_endpoint.h"
 #include "ngx_http_experiment_status.h"
 
 

@@ -4,7 +4,7 @@
  * of clients and upstreams, and our members of a client's baggage, go.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 #define NGX_HTTP_EXPERIMENT_BAGGAGE    "experiment."

@@ -3,7 +3,7 @@
  * $experiment_*: reads of the request's state, never cached.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 /* Variables that read the entries; the others look after themselves. */

@@ -3,6 +3,7 @@ package Bench::Streams;
 # Event streams through the sides, by bench-stream, and their tables.
 #
 #     my $s = Bench::Streams->new(servers => SIDES, cores => 'EDGE,LOAD',
+#                                 events => 500,
 #                                 cpu => sub { seconds of a process },
 #                                 output => sub { what a command prints });
 #     my $got = $s->load('plain', '-s', 1);
@@ -25,13 +26,11 @@ our @times = (
     [ 'event', 'every event' ],
 );
 
-my $events = 500;               # of a stream, as bench-stream has it
-
 
 sub new {
     my ($class, %o) = @_;
 
-    return bless { %o }, $class;
+    return bless { events => 500, %o }, $class;
 }
 
 
@@ -51,7 +50,7 @@ sub load {
     my ($self, $side, @options) = @_;
     my $worker = $self->{servers}->worker($side);
     my $before = $self->{cpu}->($worker);
-    my $out = $self->run([ $side ], @options);
+    my $out = $self->run([ $side ], '-e', $self->{events}, @options);
     my $used = $self->{cpu}->($worker) - $before;
     my %got;
 
@@ -73,7 +72,7 @@ sub table {
     my $plain = $got->{plain};
     my @added;
 
-    print "\n$title, $events events each\n";
+    print "\n$title, $self->{events} events each\n";
     printf $format, 'SIDE', 'EVENTS/S', 'STREAMS/S', 'US/EVENT', 'BUSY',
         'EVENTS/S RATIO', 'US/EVENT RATIO';
 
@@ -89,7 +88,8 @@ sub table {
             if $plain && $side ne 'plain';
 
         printf $format, $side, commas(sprintf '%.0f', median_of('rate', @g)),
-            commas(sprintf '%.0f', median_of('rate', @g) / $events),
+            commas(sprintf '%.0f', median_of('rate', @g)
+                           / $self->{events}),
             sprintf('%.2f', median_of('cpu', @g)),
             sprintf('%.0f %%', 100 * median_of('busy', @g)), @ratio;
     }
@@ -120,10 +120,10 @@ sub median_of {
 # content comes.
 
 sub times {
-    my ($self, $sides, $rounds) = @_;
-    my %got = (streams => $self->{quick} ? 50 : 200);
+    my ($self, $sides, $rounds, $streams) = @_;
+    my %got = (streams => $streams);
     my $out = $self->run($sides, '-i', $self->{cores}, '-c', 1, '-e', 16,
-                         '-r', $rounds, '-n', $got{streams});
+                         '-r', $rounds, '-n', $streams);
 
     for my $line (split /\n/, $out) {
         my ($side, @v) = split ' ', $line;
@@ -149,7 +149,7 @@ sub crowd_table {
     my ($self, $sides, $got) = @_;
     my $format = "%-6s  %7s  %5s  %7s  %9s  %9s  %9s  %9s\n";
 
-    print "\n512 streams at once, $events events each, milliseconds\n";
+    print "\n512 streams at once, $self->{events} events each, milliseconds\n";
     printf $format, 'SIDE', 'STREAMS', 'LOST', 'STALLED', 'EVENTS/S',
         'EVENT P50', 'EVENT P99', 'GAP';
 
