@@ -203,7 +203,7 @@ ngx_http_experiment_prometheus_group(ngx_http_experiment_status_t *s)
 
     s->group = s->group->next;
 
-    return ngx_http_experiment_status_flush(s, 0);
+    return NGX_AGAIN;
 }
 
 

@@ -7,9 +7,10 @@
 #include "ngx_http_experiment_status.h"
 
 
-/* A piece of the answer ends behind the part that makes it longer. */
+/* A piece of the answer ends behind the part that makes it so long. */
 
 #define NGX_HTTP_EXPERIMENT_PIECE  (32 * 1024)
+#define NGX_HTTP_EXPERIMENT_PART   (32 * 1024)      /* three full histograms */
 
 
 typedef struct {
@@ -32,9 +33,14 @@ static ngx_int_t ngx_http_experiment_status_start(ngx_http_request_t *r,
     ngx_http_experiment_loc_conf_t *elcf);
 static ngx_int_t ngx_http_experiment_status_run(
     ngx_http_experiment_status_t *s);
-static void ngx_http_experiment_status_wait_handler(ngx_event_t *ev);
-static ngx_int_t ngx_http_experiment_status_piece(
+static ngx_int_t ngx_http_experiment_status_send(
+    ngx_http_experiment_status_t *s, ngx_uint_t last);
+static ngx_int_t ngx_http_experiment_status_wait_turn(
     ngx_http_experiment_status_t *s);
+static void ngx_http_experiment_status_turn_handler(ngx_event_t *ev);
+static ngx_int_t ngx_http_experiment_status_wait_write(
+    ngx_http_experiment_status_t *s);
+static void ngx_http_experiment_status_writer(ngx_http_request_t *r);
 
 
 static const ngx_http_experiment_format_t  ngx_http_experiment_formats[] = {
@@ -386,12 +392,15 @@ ngx_http_experiment_status_start(ngx_http_request_t *r,
     s->part = ngx_http_experiment_status_rows;
     s->print = ngx_http_experiment_formats[elcf->format].print;
     s->live = ngx_http_experiment_formats[elcf->format].live;
-    s->tail = &s->out;
 
     (void) clock_gettime(CLOCK_REALTIME, &s->now);
 
+    s->line.pool = r->pool;
+
     if (s->worker == NULL
-        || ngx_http_experiment_status_piece(s) == NGX_ERROR)
+        || ngx_http_experiment_room(&s->line, (NGX_HTTP_EXPERIMENT_PIECE
+                                               + NGX_HTTP_EXPERIMENT_PART) / 2)
+           == NULL)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -400,61 +409,128 @@ ngx_http_experiment_status_start(ngx_http_request_t *r,
 }
 
 
-/* Parts, as many as there is time for, and the answer behind the last. */
+/* Parts, as many as there is time for; a piece that is long enough is sent. */
 
 static ngx_int_t
 ngx_http_experiment_status_run(ngx_http_experiment_status_t *s)
 {
-    ngx_int_t                        rc;
-    struct timespec                  since;
+    ngx_int_t        rc;
+    struct timespec  since;
+
+    for ( ;; ) {
+
+        if (s->buf.pos != s->buf.last) {
+            return ngx_http_experiment_status_wait_write(s);
+        }
+
+        s->worker->patient = 1;
+
+        do {
+            (void) clock_gettime(CLOCK_MONOTONIC, &since);
+
+            rc = s->part(s);
+
+            ngx_http_experiment_spend(s->worker, &since);
+
+            if (s->line.failed) {
+                rc = NGX_ERROR;
+            }
+
+        } while (rc == NGX_AGAIN
+                 && s->line.pos - s->line.start < NGX_HTTP_EXPERIMENT_PIECE
+                 && !ngx_http_experiment_spent(s->worker));
+
+        s->worker->patient = 0;
+
+        if (rc == NGX_ERROR) {
+            return s->begun ? NGX_ERROR : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (rc == NGX_AGAIN
+            && s->line.pos - s->line.start < NGX_HTTP_EXPERIMENT_PIECE)
+        {
+            return ngx_http_experiment_status_wait_turn(s);
+        }
+
+        rc = ngx_http_experiment_status_send(s, rc == NGX_OK);
+
+        if (rc == NGX_ERROR || rc > NGX_OK || s->ended
+            || s->request->header_only)
+        {
+            return rc;
+        }
+    }
+}
+
+
+/* The length is known where all of it is one piece. */
+
+static ngx_int_t
+ngx_http_experiment_status_send(ngx_http_experiment_status_t *s,
+    ngx_uint_t last)
+{
     ngx_http_request_t              *r;
     ngx_http_experiment_loc_conf_t  *elcf;
 
     r = s->request;
 
-    s->worker->patient = 1;
+    s->buf.start = s->line.start;
+    s->buf.pos = s->line.start;
+    s->buf.last = s->line.pos;
+    s->buf.end = s->line.end;
+    s->buf.memory = 1;
+    s->buf.flush = !last;
+    s->buf.last_buf = last;
+    s->buf.last_in_chain = last;
 
-    do {
-        (void) clock_gettime(CLOCK_MONOTONIC, &since);
+    s->out.buf = &s->buf;
+    s->out.next = NULL;
 
-        rc = s->part(s);
+    /* it is written over when all of it has been sent */
 
-        ngx_http_experiment_spend(s->worker, &since);
+    s->line.pos = s->line.start;
 
-    } while (rc == NGX_AGAIN && !ngx_http_experiment_spent(s->worker));
+    /* filters take what the buffer says of it out */
 
-    s->worker->patient = 0;
+    s->ended = last;
 
-    if (rc == NGX_AGAIN) {
-        s->ctx->wait.handler = ngx_http_experiment_status_wait_handler;
-        s->ctx->wait.data = s;
-        s->ctx->wait.log = r->connection->log;
-
-        ngx_post_event(&s->ctx->wait, &ngx_posted_next_events);
-
-        /* it is held until the event comes: who called finalizes one time */
-
-        r->main->count++;
-
-        return NGX_DONE;
+    if (s->begun) {
+        return ngx_http_output_filter(r, &s->out);
     }
 
-    if (rc != NGX_OK
-        || ngx_http_experiment_status_flush(s, 1) == NGX_ERROR)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    s->begun = 1;
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
 
     return ngx_http_experiment_answer_chain(r, NGX_HTTP_OK,
-                     &ngx_http_experiment_formats[elcf->format].type,
-                     s->out, s->size);
+                     &ngx_http_experiment_formats[elcf->format].type, &s->out,
+                     last ? s->buf.last - s->buf.pos : -1);
+}
+
+
+static ngx_int_t
+ngx_http_experiment_status_wait_turn(ngx_http_experiment_status_t *s)
+{
+    ngx_http_request_t  *r;
+
+    r = s->request;
+
+    s->ctx->wait.handler = ngx_http_experiment_status_turn_handler;
+    s->ctx->wait.data = s;
+    s->ctx->wait.log = r->connection->log;
+
+    ngx_post_event(&s->ctx->wait, &ngx_posted_next_events);
+
+    /* it is held until the event comes: who called finalizes one time */
+
+    r->main->count++;
+
+    return NGX_DONE;
 }
 
 
 static void
-ngx_http_experiment_status_wait_handler(ngx_event_t *ev)
+ngx_http_experiment_status_turn_handler(ngx_event_t *ev)
 {
     ngx_connection_t              *c;
     ngx_http_request_t            *r;
@@ -477,60 +553,65 @@ ngx_http_experiment_status_wait_handler(ngx_event_t *ev)
 }
 
 
-/*
- * Puts the piece at hand behind the answer if it is long enough, or all is
- * done.  NGX_AGAIN: go on; NGX_ERROR.
- */
+/* Until a slow client has taken the piece. */
 
-ngx_int_t
-ngx_http_experiment_status_flush(ngx_http_experiment_status_t *s,
-    ngx_uint_t all)
+static ngx_int_t
+ngx_http_experiment_status_wait_write(ngx_http_experiment_status_t *s)
 {
-    size_t        len;
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
+    ngx_event_t               *wev;
+    ngx_http_request_t        *r;
+    ngx_http_core_loc_conf_t  *clcf;
 
-    if (s->line.failed) {
+    r = s->request;
+    wev = r->connection->write;
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    r->write_event_handler = ngx_http_experiment_status_writer;
+
+    if (!wev->delayed) {
+        ngx_add_timer(wev, clcf->send_timeout);
+    }
+
+    if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    len = s->line.pos - s->line.start;
+    r->main->count++;
 
-    if (len < NGX_HTTP_EXPERIMENT_PIECE / 2 && !all) {
-        return NGX_AGAIN;
-    }
-
-    b = ngx_calloc_buf(s->request->pool);
-    cl = ngx_alloc_chain_link(s->request->pool);
-
-    if (b == NULL || cl == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = s->line.start;
-    b->last = s->line.pos;
-    b->memory = 1;
-    b->last_buf = all;
-    b->last_in_chain = all;
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    *s->tail = cl;
-    s->tail = &cl->next;
-    s->size += len;
-
-    return all ? NGX_AGAIN : ngx_http_experiment_status_piece(s);
+    return NGX_DONE;
 }
 
 
-static ngx_int_t
-ngx_http_experiment_status_piece(ngx_http_experiment_status_t *s)
+static void
+ngx_http_experiment_status_writer(ngx_http_request_t *r)
 {
-    s->line.pool = s->request->pool;
-    s->line.start = ngx_palloc(s->request->pool, NGX_HTTP_EXPERIMENT_PIECE);
-    s->line.pos = s->line.start;
-    s->line.end = s->line.start + NGX_HTTP_EXPERIMENT_PIECE;
+    ngx_event_t                   *wev;
+    ngx_http_experiment_ctx_t     *ctx;
+    ngx_http_experiment_status_t  *s;
 
-    return s->line.start != NULL ? NGX_AGAIN : NGX_ERROR;
+    wev = r->connection->write;
+    ctx = ngx_http_experiment_get_ctx(r);
+    s = ctx->data;
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (wev->timedout) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, NGX_ETIMEDOUT,
+                      "client timed out");
+        r->connection->timedout = 1;
+
+        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+        return;
+    }
+
+    if (!wev->delayed && ngx_http_output_filter(r, NULL) == NGX_ERROR) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
+    if (s->buf.pos == s->buf.last && wev->timer_set && !wev->delayed) {
+        ngx_del_timer(wev);
+    }
+
+    ngx_http_finalize_request(r, ngx_http_experiment_status_run(s));
 }

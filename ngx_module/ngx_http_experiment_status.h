@@ -1,7 +1,7 @@
 /*
  * Status: reading the zone, and the formats that it is told in.  All of it is
  * made in small parts, as many in a turn of the event loop as there is time
- * for.
+ * for, and sent in pieces, of which one is in memory.
  */
 
 #ifndef _NGX_HTTP_EXPERIMENT_STATUS_H_INCLUDED_
@@ -65,15 +65,16 @@ struct ngx_http_experiment_status_s {
 
     /* what is printed */
 
-    ngx_http_experiment_line_t       line;         /* the piece at its end */
-    ngx_chain_t                     *out;
-    ngx_chain_t                    **tail;
-    size_t                           size;         /* of out */
+    ngx_http_experiment_line_t       line;         /* the piece at hand */
+    ngx_buf_t                        buf;          /* of it, on its way */
+    ngx_chain_t                      out;
     ngx_http_experiment_group_t     *group;        /* the next */
     ngx_uint_t                       family;       /* of Prometheus */
     ngx_uint_t                       listed;       /* live experiments */
     ngx_uint_t                       more;         /* live, not listed */
     unsigned                         live:1;       /* without rows, too */
+    unsigned                         begun:1;      /* the header is sent */
+    unsigned                         ended:1;      /* and the last piece */
     unsigned                         second:1;     /* a comma is due */
 
     /* of the group at hand */
@@ -83,11 +84,6 @@ struct ngx_http_experiment_status_s {
     nxe_hll_t                        hll;
 };
 
-
-/* ngx_http_experiment_status.c */
-
-ngx_int_t ngx_http_experiment_status_flush(ngx_http_experiment_status_t *s,
-    ngx_uint_t all);
 
 /* ngx_http_experiment_status_read.c */
 

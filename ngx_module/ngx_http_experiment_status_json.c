@@ -288,7 +288,7 @@ ngx_http_experiment_json_row(ngx_http_experiment_status_t *s)
         s->part = ngx_http_experiment_json_experiment;
     }
 
-    return ngx_http_experiment_status_flush(s, 0);
+    return NGX_AGAIN;
 }
 
 

@@ -8,10 +8,13 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
+use IO::Uncompress::Gunzip ();
 use JSON::PP ();
+use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Test::More;
 
 use Edge;
+use Edge::H2;
 use Edge::Load;
 use Edge::Status;
 
@@ -85,8 +88,17 @@ http {
         }
         location = /status { experiment_status; }
         location = /metrics { experiment_status prometheus; }
+        location = /slow { experiment_status; limit_rate 40k; }
+        location = /tiny { experiment_status; output_buffers 1 1k;
+                           postpone_output 100000; sendfile_max_chunk 1k; }
+        location = /zipped { experiment_status; gzip on; gzip_types *; }
         location = /open { experiment_status json open; }
         location = /page { experiment off; ssi on; ssi_types *; root %%DIR%%/html; }
+    }
+    server {
+        listen 127.0.0.1:%%PORT_H2%% http2;
+        server_name edge.test;
+        location = /status { experiment_status; }
     }
     %%SERVER%%
 }
@@ -536,6 +548,62 @@ my $listed = @{ $status->{experiments} };
 is($listed, 500, 'many - 500 are listed');
 is($status->{more}, 22, 'many - how many are not');
 is($status->{experiments}[0]{name}, 'm001', 'many - by name');
+
+# It comes in pieces, which a client takes as it likes.
+
+my $whole = $json->encode($status);
+my $same = sub {
+    my $got = eval { $json->decode($_[0]) } // {};
+    $got->{$_} = $status->{$_} for qw(now worker);
+    $got->{registry}{age_s} = $status->{registry}{age_s};
+    return $json->encode($got) eq $whole;
+};
+
+cmp_ok(length $whole, '>', 65_000, 'pieces - more than one');
+
+$c = $e->client;
+for my $n (1 .. 3) {
+    $c->send(Edge::Client->request('GET', '/status'));
+    $r = $c->response;
+    ok($same->($r->{body}), "pieces - answer $n of a connection");
+    is($r->header('Content-Length'), undef, 'pieces - no length is known');
+    is($c->{in}, '', 'pieces - nothing behind it');
+}
+
+$c = $e->client;
+$c->send("GET /status HTTP/1.0\r\nHost: localhost\r\n\r\n");
+ok($same->($c->response->{body}), 'pieces - HTTP/1.0');
+
+for my $where (qw(slow tiny)) {
+    $c = $e->client;
+    setsockopt $c->{s}, SOL_SOCKET, SO_RCVBUF, 4096;
+    $c->send(Edge::Client->request('GET', "/$where", undef,
+                                   'Connection', 'close'));
+    $e->wait_for(sub { $c->fill; length $c->{in} > 10_000 });
+    ok($same->($c->response->{body}), "pieces - /$where");
+}
+
+$r = $e->get('/zipped', 'Accept-Encoding', 'gzip');
+is($r->header('Content-Encoding'), 'gzip', 'pieces - gzip');
+my $unzipped;
+IO::Uncompress::Gunzip::gunzip(\$r->{body} => \$unzipped);
+ok($same->($unzipped), 'pieces - gzip, the same');
+
+my $h2 = Edge::H2->new($e->port('PORT_H2'));
+my $id = $h2->open('GET', '/status', 'end');
+$r = $h2->answer($id);
+ok($same->($r->{body}), 'pieces - HTTP/2');
+$h2->close;
+
+for my $n (1 .. 5) {
+    $c = $e->client;
+    $c->send(Edge::Client->request('GET', '/slow'));
+    $c->until(sub { length $_[0] > 5000 });
+    $c->close;
+}
+is($e->ask('HEAD', '/status')->{status}, 200, 'pieces - HEAD');
+is($e->get('/status')->{status}, 200, 'pieces - clients that leave');
+
 
 my $served = 0;
 for my $n (1 .. 20) {
