@@ -25,7 +25,7 @@ WARN     = -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion \
            -Wstrict-prototypes -Wmissing-prototypes
 NXE_CFLAGS = -std=gnu11 -fPIC -Iinclude -I. $(WARN)
 LIBS     = -llmdb -lcjson -lpcre2-8 -lcrypto -lm
-CLI_LIBS = -lgsl -lgslcblas -lz
+CLI_LIBS = -lcurl -lgsl -lgslcblas -lz
 SAN      = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
 
@@ -34,7 +34,7 @@ LIB_SRC  = $(wildcard lib/*.c)
 CLI_SRC  = $(wildcard cli/*.c)
 UNIT_SRC = $(wildcard t/unit/test_*.c)
 FUZZ_SRC = $(wildcard t/fuzz/fuzz_*.c)
-BENCH    = $B/bench-micro $B/bench-latency $B/bench-upstream
+BENCH    = $B/bench-micro $B/bench-latency $B/bench-stream $B/bench-upstream
 
 LIB_OBJ  = $(LIB_SRC:lib/%.c=$B/obj/lib/%.o)
 CLI_OBJ  = $(CLI_SRC:cli/%.c=$B/obj/cli/%.o)
@@ -59,7 +59,8 @@ expctl: $B/expctl
 
 # A phony file cannot be the target of a rule that knows what changed, so the
 # module's rule is by its sources.
-MODULE_SRC = config $(wildcard ngx_module/*.[ch]) $(LIB_SRC) $(HEADERS)
+MODULE_SRC = config $(wildcard ngx_module/*.[ch] ngx_module/page/*) $(LIB_SRC) \
+             $(HEADERS)
 
 $(MODULE): $(MODULE_SRC) t/tools/build-module | $(if $(NGX_SRC),,$(NGX_BIN))
 	+t/tools/build-module $B "$(NGX_SRC)" "$(CC)"
@@ -116,9 +117,12 @@ fuzz: $(FUZZ_BIN)
 deps:
 	t/tools/install-deps
 
-# The clients that tests run, from npm, and a node to run them.
+# The clients that tests run: from npm, with a node to run them, and a browser,
+# without which t/status_html.t looks at no page, and says so.
 clients: deps
 	t/tools/get-npm $B/npm
+	t/tools/install-deps chromium-headless-shell \
+	    || echo "no browser: part of t/status_html.t will be skipped"
 
 # Prometheus, which a test has scrape a real nginx.
 prometheus: deps
@@ -161,9 +165,16 @@ $B/clock.so: t/tools/clock.c
 	@mkdir -p $(@D)
 	$(CC) $(NXE_CFLAGS) $(CFLAGS) -shared -o $@ $<
 
-$B/bench-%: bench/%.c
+BENCH_LIB = bench/common.c bench/corpus.c bench/events.c
+
+$B/bench-stream: bench/stream.c bench/stream_ends.c bench/stream.h \
+                 $(BENCH_LIB) $(BENCH_LIB:.c=.h)
 	@mkdir -p $(@D)
-	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $<
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $(filter %.c,$^)
+
+$B/bench-%: bench/%.c $(BENCH_LIB) $(BENCH_LIB:.c=.h)
+	@mkdir -p $(@D)
+	$(CC) $(NXE_CFLAGS) $(CFLAGS) -o $@ $< $(BENCH_LIB)
 
 $B/nginx-lua: | bench/get-lua
 	bench/get-lua $@

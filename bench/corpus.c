@@ -17,11 +17,13 @@ typedef struct {
 typedef struct {
     const char         *name;
     void              (*write)(corpus_t *c);
+    size_t              min;        /* bytes of the smallest body */
 } corpus_kind_t;
 
 
 static void corpus_prose(corpus_t *c);
 static void corpus_code(corpus_t *c);
+static void corpus_answer(corpus_t *c);
 static void corpus_chat(corpus_t *c);
 static void corpus_text(corpus_t *c, char *end);
 static void corpus_numbers(corpus_t *c);
@@ -30,12 +32,17 @@ static uint32_t corpus_random(corpus_t *c, uint32_t n);
 
 
 static const corpus_kind_t  corpus_kinds[] = {
-    { "chat", corpus_prose },
-    { "code", corpus_code },
-    { "numbers", corpus_numbers }
+    { "chat", corpus_prose, CORPUS_MIN },
+    { "code", corpus_code, CORPUS_MIN },
+    { "numbers", corpus_numbers, CORPUS_MIN },
+    { "answer", corpus_answer, CORPUS_MIN_ANSWER }
 };
 
 #define CORPUS_KINDS  (sizeof(corpus_kinds) / sizeof(corpus_kinds[0]))
+
+/* The last one is no body that a client sends. */
+
+#define CORPUS_BODIES  (CORPUS_KINDS - 1)
 
 static const char *const  corpus_words[] = {
     "the", "and", "that", "with", "order", "parcel", "please", "could",
@@ -77,7 +84,7 @@ corpus_make(const char *name, size_t size)
         }
     }
 
-    if (i == CORPUS_KINDS || size < CORPUS_MIN) {
+    if (i == CORPUS_KINDS || size < corpus_kinds[i].min) {
         return NULL;
     }
 
@@ -100,7 +107,7 @@ corpus_make(const char *name, size_t size)
 const char *
 corpus_name(size_t i)
 {
-    return i < CORPUS_KINDS ? corpus_kinds[i].name : NULL;
+    return i < CORPUS_BODIES ? corpus_kinds[i].name : NULL;
 }
 
 
@@ -109,13 +116,43 @@ corpus_name(size_t i)
  * of lines, of sentences.
  */
 
+static const uint16_t  corpus_prose_rates[CORPUS_RATES] = { 2, 3, 8, 0, 55 };
+
+
 static void
 corpus_prose(corpus_t *c)
 {
-    static const uint16_t  rates[] = { 2, 3, 8, 0, 55 };
-
-    c->rates = rates;
+    c->rates = corpus_prose_rates;
     corpus_chat(c);
+}
+
+
+/* What a chat answers, with its usage behind. */
+
+static void
+corpus_answer(corpus_t *c)
+{
+    static const char  head[] =
+        "{\"id\":\"chatcmpl-CgS3yT0mZ1qK8bXvN5hLr2WcPdA4e\","
+        "\"object\":\"chat.completion\",\"created\":1795132800,"
+        "\"model\":\"gpt-4o-mini-2024-07-18\",\"choices\":[{\"index\":0,"
+        "\"message\":{\"role\":\"assistant\",\"content\":\"";
+    static const char  tail[] =
+        "\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,"
+        "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":210,"
+        "\"completion_tokens\":496,\"total_tokens\":706,"
+        "\"prompt_tokens_details\":{\"cached_tokens\":0,"
+        "\"audio_tokens\":0},\"completion_tokens_details\":"
+        "{\"reasoning_tokens\":0,\"audio_tokens\":0,"
+        "\"accepted_prediction_tokens\":0,"
+        "\"rejected_prediction_tokens\":0}},"
+        "\"service_tier\":\"default\","
+        "\"system_fingerprint\":\"fp_51db84afab\"}";
+
+    corpus_put(c, head);
+    c->rates = corpus_prose_rates;
+    corpus_text(c, c->end - (sizeof(tail) - 1));
+    corpus_put(c, tail);
 }
 
 

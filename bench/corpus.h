@@ -9,7 +9,8 @@
 #include <stddef.h>
 
 
-#define CORPUS_MIN  512         /* bytes of the smallest body */
+#define CORPUS_MIN         512      /* bytes of the smallest body */
+#define CORPUS_MIN_ANSWER  1024
 
 /* What a body is made of, counted in its bytes. */
 
@@ -20,10 +21,13 @@ typedef struct {
     double              beyond;     /* share of characters beyond ASCII */
 } corpus_share_t;
 
-/* A body of exactly size bytes, from malloc(); NULL: no such corpus. */
+/*
+ * A body of exactly size bytes, from malloc(); NULL: no such corpus, or too
+ * small.  "answer" is what a chat answers.
+ */
 char *corpus_make(const char *name, size_t size);
 
-/* Names by index, NULL behind the last one. */
+/* Names of bodies that clients send, by index; NULL behind the last one. */
 const char *corpus_name(size_t i);
 
 void corpus_measure(const char *body, size_t size, corpus_share_t *share);

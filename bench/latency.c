@@ -16,26 +16,19 @@
 
 #define _GNU_SOURCE
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common.h"
 
 
 #define LATENCY_SIDES  8
-#define LATENCY_CORES  8
 #define LATENCY_UNITS  256
 #define LATENCY_HEAD   256
 #define LATENCY_WARM   32           /* of a block, not recorded */
@@ -51,8 +44,7 @@ typedef struct {
 
 typedef struct {
     int                 busy;
-    int                 cores[LATENCY_CORES];
-    int                 ncores;
+    const char         *cores;      /* to keep awake */
     size_t              rounds;
     size_t              requests;
 
@@ -72,22 +64,19 @@ static int latency_read_body(latency_t *l, const char *path);
 static int latency_heads(latency_t *l);
 static int latency_connect(latency_t *l, latency_side_t *side,
     const char *arg);
-static int latency_idle(int core);
 static int latency_block(latency_t *l, latency_side_t *side);
 static int latency_send(latency_t *l, int fd);
 static int latency_receive(latency_t *l, int fd);
 static size_t latency_length(const char *head, const char *end);
 static void latency_print(uint32_t *ns, size_t n, const char *name, int all);
-static uint64_t latency_now(void);
-static int latency_cmp(const void *one, const void *two);
 
 
 int
 main(int argc, char **argv)
 {
-    int               i, rc;
+    int               rc;
     size_t            round, k;
-    pid_t             idle[LATENCY_CORES];
+    bench_awake_t     awake;
     latency_side_t   *side;
 
     static latency_t  l;
@@ -98,9 +87,7 @@ main(int argc, char **argv)
         return 2;
     }
 
-    for (i = 0; i < l.ncores; i++) {
-        idle[i] = latency_idle(l.cores[i]);
-    }
+    bench_awake(&awake, l.cores);
 
     rc = 0;
 
@@ -122,12 +109,7 @@ main(int argc, char **argv)
         latency_print(l.sides[k].ns, l.sides[k].n, l.sides[k].name, 1);
     }
 
-    for (i = 0; i < l.ncores; i++) {
-        if (idle[i] > 0) {
-            (void) kill(idle[i], SIGKILL);
-            (void) waitpid(idle[i], NULL, 0);
-        }
-    }
+    bench_asleep(&awake);
 
     if (fflush(stdout) != 0) {
         return 3;
@@ -140,8 +122,7 @@ main(int argc, char **argv)
 static int
 latency_options(latency_t *l, int argc, char **argv)
 {
-    int    c;
-    char  *p;
+    int  c;
 
     l->rounds = 10;
     l->requests = 1000;
@@ -153,12 +134,7 @@ latency_options(latency_t *l, int argc, char **argv)
             l->busy = 1;
             break;
         case 'i':
-            for (p = optarg; p != NULL && l->ncores < LATENCY_CORES;
-                 p = strchr(p, ','))
-            {
-                p += *p == ',';
-                l->cores[l->ncores++] = atoi(p);
-            }
+            l->cores = optarg;
             break;
         case 'r':
             l->rounds = strtoul(optarg, NULL, 10);
@@ -236,10 +212,8 @@ latency_heads(latency_t *l)
 static int
 latency_connect(latency_t *l, latency_side_t *side, const char *arg)
 {
-    int                  on;
-    const char          *eq;
-    struct timeval       wait;
-    struct sockaddr_in   addr;
+    const char      *eq;
+    struct timeval   wait;
 
     eq = strchr(arg, '=');
     if (eq == NULL) {
@@ -248,62 +222,20 @@ latency_connect(latency_t *l, latency_side_t *side, const char *arg)
 
     side->name = strndup(arg, (size_t) (eq - arg));
     side->ns = calloc(l->rounds * l->requests, sizeof(uint32_t));
-    side->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    side->fd = bench_connect((unsigned) atoi(eq + 1));
 
-    memset(&addr, 0, sizeof(addr));
-    addr.sin_family = AF_INET;
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    addr.sin_port = htons((uint16_t) atoi(eq + 1));
-
-    on = 1;
     wait.tv_sec = 10;
     wait.tv_usec = 0;
 
     if (side->name == NULL || side->ns == NULL || side->fd == -1
-        || setsockopt(side->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
-           != 0
         || setsockopt(side->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait))
-           != 0
-        || connect(side->fd, (struct sockaddr *) &addr, sizeof(addr)) != 0)
+           != 0)
     {
         perror(arg);
         return 0;
     }
 
     return 1;
-}
-
-
-/* A process that keeps a core awake while nothing else runs on it. */
-
-static int
-latency_idle(int core)
-{
-    pid_t               pid, parent;
-    cpu_set_t           set;
-    struct sched_param  param;
-
-    parent = getpid();
-    pid = fork();
-
-    if (pid != 0) {
-        return pid;
-    }
-
-    CPU_ZERO(&set);
-    CPU_SET((unsigned) core, &set);
-    memset(&param, 0, sizeof(param));
-
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent
-        || sched_setaffinity(0, sizeof(set), &set) != 0
-        || sched_setscheduler(0, SCHED_IDLE, &param) != 0)
-    {
-        _exit(1);
-    }
-
-    for ( ;; ) {
-        __asm__ volatile ("" : : : "memory");
-    }
 }
 
 
@@ -318,13 +250,13 @@ latency_block(latency_t *l, latency_side_t *side)
     errno = 0;
 
     for (i = 0; i < LATENCY_WARM + l->requests; i++) {
-        start = latency_now();
+        start = bench_now();
 
         if (!latency_send(l, side->fd) || !latency_receive(l, side->fd)) {
             return 0;
         }
 
-        took = latency_now() - start;
+        took = bench_now() - start;
 
         if (i >= LATENCY_WARM) {
             ns[i - LATENCY_WARM] = took < UINT32_MAX ? (uint32_t) took
@@ -433,43 +365,16 @@ latency_length(const char *head, const char *end)
 static void
 latency_print(uint32_t *ns, size_t n, const char *name, int all)
 {
-    qsort(ns, n, sizeof(uint32_t), latency_cmp);
-
-    /* the least that so many of a thousand do not exceed */
-
-#define latency_permille(p)  ns[(n * (p) + 999) / 1000 - 1]
+    bench_sort(ns, n);
 
     if (all) {
         (void) printf("all %s %zu %u %u %u %u %u\n", name, n,
-                      latency_permille(500), latency_permille(900),
-                      latency_permille(990), latency_permille(999),
+                      bench_permille(ns, n, 500), bench_permille(ns, n, 900),
+                      bench_permille(ns, n, 990), bench_permille(ns, n, 999),
                       ns[n - 1]);
 
     } else {
-        (void) printf("%s %u %u %u\n", name, latency_permille(500),
-                      latency_permille(990), ns[n - 1]);
+        (void) printf("%s %u %u %u\n", name, bench_permille(ns, n, 500),
+                      bench_permille(ns, n, 990), ns[n - 1]);
     }
-}
-
-
-static uint64_t
-latency_now(void)
-{
-    struct timespec  t;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &t);
-
-    return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
-}
-
-
-static int
-latency_cmp(const void *one, const void *two)
-{
-    uint32_t  a, b;
-
-    a = *(const uint32_t *) one;
-    b = *(const uint32_t *) two;
-
-    return (a > b) - (a < b);
 }

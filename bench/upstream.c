@@ -1,17 +1,15 @@
 /*
- * The upstream of the bench: answers each POST with one small JSON document.
- * It stands on the load's core and has to cost little, so that the edge is
- * what limits: the bytes of a body are dropped in the kernel, not copied.
+ * The upstream of the bench: answers each POST with one small JSON document,
+ * and what is posted below "/answer/" with one of 64 KB, as a chat that has
+ * much to say.  It stands on the load's core and has to cost little, so that
+ * the edge is what limits: the bytes of a body are dropped in the kernel, and
+ * the answers lie ready.
  *
  *     bench-upstream         prints its port on 127.0.0.1, serves until killed
  */
 
 #define _GNU_SOURCE
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,27 +18,35 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common.h"
+#include "corpus.h"
 
-#define UPSTREAM_HEAD    8192
-#define UPSTREAM_DROP    (1 << 20)
+
 #define UPSTREAM_EVENTS  64
+#define UPSTREAM_HEAD    256
+#define UPSTREAM_LONG    65536
 
 
 typedef struct {
     int                 fd;
-    size_t              have;       /* bytes in head */
-    size_t              left;       /* of the body, still to come */
-    int                 reading;    /* the head is whole */
-    char                head[UPSTREAM_HEAD + 1];
+    bench_request_t     request;
 } upstream_conn_t;
 
+/* What is sent, head and body. */
 
-static int upstream_listen(void);
+typedef struct {
+    char               *data;
+    size_t              len;
+} upstream_answer_t;
+
+
+static int upstream_prepare(upstream_answer_t *a, const char *body,
+    size_t len);
 static int upstream_accept(int epoll, int fd);
 static int upstream_serve(upstream_conn_t *c);
-static int upstream_head(upstream_conn_t *c);
-static int upstream_answer(upstream_conn_t *c);
 
+
+static upstream_answer_t  upstream_short, upstream_long;
 
 static const char  upstream_body[] =
     "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\","
@@ -60,14 +66,20 @@ main(void)
 
     (void) signal(SIGPIPE, SIG_IGN);
 
-    fd = upstream_listen();
+    fd = bench_listen(0);
     epoll = epoll_create1(EPOLL_CLOEXEC);
 
     memset(&ev, 0, sizeof(ev));
     ev.events = EPOLLIN;
 
     if (fd == -1 || epoll == -1
-        || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
+        || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) != 0
+        || !upstream_prepare(&upstream_short, upstream_body,
+                             sizeof(upstream_body) - 1)
+        || !upstream_prepare(&upstream_long,
+                             corpus_make("answer", UPSTREAM_LONG),
+                             UPSTREAM_LONG)
+        || printf("%u\n", bench_port(fd)) < 0 || fflush(stdout) != 0)
     {
         perror("bench-upstream");
         return 3;
@@ -94,36 +106,32 @@ main(void)
 
 
 static int
-upstream_listen(void)
+upstream_prepare(upstream_answer_t *a, const char *body, size_t len)
 {
-    int                 fd;
-    socklen_t           len;
-    struct sockaddr_in  addr;
+    int  n;
 
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    len = sizeof(addr);
-
-    memset(&addr, 0, sizeof(addr));
-    addr.sin_family = AF_INET;
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-
-    if (fd == -1 || bind(fd, (struct sockaddr *) &addr, len) != 0
-        || listen(fd, 511) != 0
-        || getsockname(fd, (struct sockaddr *) &addr, &len) != 0)
-    {
-        return -1;
+    a->data = malloc(UPSTREAM_HEAD + len);
+    if (a->data == NULL || body == NULL) {
+        return 0;
     }
 
-    (void) printf("%u\n", ntohs(addr.sin_port));
+    n = snprintf(a->data, UPSTREAM_HEAD,
+                 "HTTP/1.1 200 OK\r\n"
+                 "Content-Type: application/json\r\n"
+                 "Content-Length: %zu\r\n"
+                 "Connection: keep-alive\r\n\r\n", len);
 
-    return fflush(stdout) == 0 ? fd : -1;
+    memcpy(a->data + n, body, len);
+    a->len = (size_t) n + len;
+
+    return 1;
 }
 
 
 static int
 upstream_accept(int epoll, int fd)
 {
-    int                  on;
+    int                  room;
     upstream_conn_t     *c;
     struct epoll_event   ev;
 
@@ -132,15 +140,18 @@ upstream_accept(int epoll, int fd)
         return 0;
     }
 
-    c->fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    c->fd = bench_accept(fd);
 
     memset(&ev, 0, sizeof(ev));
     ev.events = EPOLLIN;
     ev.data.ptr = c;
-    on = 1;
+
+    /* each answer is sent at once, whatever reads it */
+
+    room = 2 * UPSTREAM_LONG;
 
     if (c->fd == -1
-        || setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0
+        || setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) != 0
         || epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &ev) != 0)
     {
         if (c->fd != -1) {
@@ -160,96 +171,18 @@ upstream_accept(int epoll, int fd)
 static int
 upstream_serve(upstream_conn_t *c)
 {
-    ssize_t      n;
+    int                       rc;
+    const upstream_answer_t  *a;
 
-    static char  drop[UPSTREAM_DROP];
+    static const char         uri[] = "POST /answer/";
 
-    for ( ;; ) {
-
-        if (c->reading) {
-            n = recv(c->fd, drop, c->left < sizeof(drop) ? c->left
-                                                         : sizeof(drop),
-                     MSG_TRUNC);
-
-        } else {
-            n = recv(c->fd, c->head + c->have, UPSTREAM_HEAD - c->have, 0);
-        }
-
-        if (n <= 0) {
-            return n == -1 && errno == EAGAIN;
-        }
-
-        if (c->reading) {
-            c->left -= (size_t) n;
-
-        } else {
-            c->have += (size_t) n;
-
-            if (!upstream_head(c)) {
-                return 0;
-            }
-        }
-
-        if (c->reading && c->left == 0) {
-            return upstream_answer(c);
-        }
-    }
-}
-
-
-/* Looks for the end of the head; 0: not one that this server takes. */
-
-static int
-upstream_head(upstream_conn_t *c)
-{
-    char    *end, *p;
-    size_t   body;
-
-    c->head[c->have] = '\0';
-    end = strstr(c->head, "\r\n\r\n");
-
-    if (end == NULL) {
-        return c->have < UPSTREAM_HEAD;
+    rc = bench_request(&c->request, c->fd);
+    if (rc <= 0) {
+        return rc == 0;
     }
 
-    p = strcasestr(c->head, "\r\nContent-Length: ");
+    a = strncmp(c->request.head, uri, sizeof(uri) - 1) == 0
+        ? &upstream_long : &upstream_short;
 
-    if (strncmp(c->head, "POST ", 5) != 0 || p == NULL || p > end) {
-        return 0;
-    }
-
-    c->left = strtoul(p + sizeof("\r\nContent-Length: ") - 1, NULL, 10);
-    c->reading = 1;
-    body = c->have - (size_t) (end + 4 - c->head);
-
-    /* nginx sends the next request behind the answer to this one */
-
-    if (body > c->left) {
-        return 0;
-    }
-
-    c->left -= body;
-
-    return 1;
-}
-
-
-static int
-upstream_answer(upstream_conn_t *c)
-{
-    int   len;
-    char  answer[1024];
-
-    len = snprintf(answer, sizeof(answer),
-                   "HTTP/1.1 200 OK\r\n"
-                   "Content-Type: application/json\r\n"
-                   "Content-Length: %zu\r\n"
-                   "Connection: keep-alive\r\n\r\n%s",
-                   sizeof(upstream_body) - 1, upstream_body);
-
-    c->have = 0;
-    c->left = 0;
-    c->reading = 0;
-
-    return send(c->fd, answer, (size_t) len, 0) == len;
+    return send(c->fd, a->data, a->len, 0) == (ssize_t) a->len;
 }

@@ -28,13 +28,6 @@ static const char *const  kind_words[] = {
     "binary", "mean", "count", "duration", "ratio"
 };
 
-static const char *const  measured_words[] = {
-    "error_rate", "abort_rate", "response_ms", "ttft_ms", "tpot_ms",
-    "itl_max_ms", "input_tokens", "output_tokens", "tool_calls", "cost",
-    "empty_rate", "refusal_rate", "truncated_rate", "guard_hit_rate",
-    "no_usage_rate", "cost_per_success", "cached_share", "requests"
-};
-
 
 int
 analyze_make_plan(cli_t *cli, analyze_report_t *report, char **glob)
@@ -166,27 +159,6 @@ choose_phase(cli_t *cli, analyze_report_t *report, nxe_registry_txn_t *txn)
 }
 
 
-/* 1 if it is one of the edge's own metrics, which no feedback can bring. */
-
-static int
-measured(const char *name)
-{
-    size_t  i, len;
-
-    for (i = 0; i < sizeof(measured_words) / sizeof(char *); i++) {
-        len = strlen(measured_words[i]);
-
-        if (strncmp(name, measured_words[i], len) == 0
-            && (name[len] == '\0' || name[len] == '.'))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 /* A duration of the document, which has been checked, in microseconds. */
 
 static int64_t
@@ -233,7 +205,8 @@ add_metric(cli_t *cli, analyze_plan_t *plan, const cJSON *value)
     missing = nxe_tree_get(value, "missing");
 
     if (!cJSON_IsString(name) || !cJSON_IsString(kind)
-        || nxe_tree_get(value, "from") != NULL || measured(name->valuestring))
+        || nxe_tree_get(value, "from") != NULL
+        || nxe_metric_measured(nxe_str_of(name->valuestring)))
     {
         return NXE_DECLINED;
     }

@@ -18,6 +18,7 @@ static const struct {
     { "D", "json openai_chat openai_responses anthropic" },
     { "open", "open" },
     { "WHAT", "usage" },
+    { "URL", "http://127.0.0.1/experiment_status" },
     { "FILE/DIR/-", NULL },
     { "FILE", NULL },
     { "DIR", NULL },
@@ -74,7 +75,11 @@ words_of(const cli_command_t *command)
 static int
 takes_name(const cli_command_t *command)
 {
-    return strncmp(command->args, "NAME", 4) == 0;
+    const char  *args;
+
+    args = command->args;
+
+    return strncmp(args + (*args == '['), "NAME", 4) == 0;
 }
 
 

@@ -23,6 +23,7 @@ extern const cli_command_t  cmd_explain_command;
 extern const cli_command_t  cmd_try_command;
 extern const cli_command_t  cmd_analyze_command;
 extern const cli_command_t  cmd_log_command;
+extern const cli_command_t  cmd_top_command;
 extern const cli_command_t  cmd_price_command;
 extern const cli_command_t  cmd_doctor_command;
 extern const cli_command_t  cmd_completion_command;

@@ -119,7 +119,9 @@ read_level(walk_t *w, const nginx_directive_t *t)
     } else if (strcmp(t->words[0], "experiment_body") == 0) {
         w->level.edits = t;
 
-    } else if (strcmp(t->words[0], "experiment_ofrep") == 0) {
+    } else if (strcmp(t->words[0], "experiment_ofrep") == 0
+               || strcmp(t->words[0], "experiment_feedback") == 0)
+    {
         w->level.answers = 1;
     }
 }

@@ -28,6 +28,7 @@ const cli_command_t *const  cli_commands[] = {
     &cmd_try_command,
     &cmd_analyze_command,
     &cmd_log_command,
+    &cmd_top_command,
     &cmd_price_command,
     &cmd_doctor_command,
     &cmd_completion_command,

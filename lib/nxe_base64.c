@@ -58,6 +58,38 @@ nxe_base64url_decode(nxe_str_t s, char *out, size_t *len)
 }
 
 
+size_t
+nxe_base64url_encode(nxe_str_t s, char *out)
+{
+    char              *p;
+    size_t             i;
+    unsigned           acc, bits;
+    static const char  alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "abcdefghijklmnopqrstuvwxyz"
+                                    "0123456789-_";
+
+    p = out;
+    acc = 0;
+    bits = 0;
+
+    for (i = 0; i < s.len; i++) {
+        acc = acc << 8 | (unsigned char) s.data[i];
+
+        for (bits += 8; bits >= 6; bits -= 6) {
+            *p++ = alphabet[acc >> (bits - 6) & 63];
+        }
+
+        acc &= (1u << bits) - 1;
+    }
+
+    if (bits != 0) {
+        *p++ = alphabet[acc << (6 - bits) & 63];
+    }
+
+    return (size_t) (p - out);
+}
+
+
 static int
 nxe_base64url_value(char ch)
 {

@@ -182,6 +182,13 @@ nxe_unhex(nxe_str_t s, unsigned char *out, size_t len)
 }
 
 
+int
+nxe_same(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+
 void
 nxe_erase(void *data, size_t len)
 {

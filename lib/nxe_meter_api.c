@@ -1,5 +1,5 @@
 /*
- * Chat completions, responses, messages: where each says what.
+ * Chat completions, responses, messages: what a part of each means.
  */
 
 #include <string.h>
@@ -7,11 +7,68 @@
 #include "nxe_meter_int.h"
 
 
-static int nxe_meter_choice(nxe_meter_t *m, nxe_str_t choice);
-static int nxe_meter_message(nxe_meter_t *m, nxe_str_t message);
-static unsigned nxe_meter_calls(nxe_str_t list);
+static void nxe_meter_model(nxe_meter_t *m);
+static void nxe_meter_counts(nxe_meter_t *m);
+static void nxe_meter_reasons(nxe_meter_t *m);
+static void nxe_meter_marks(nxe_meter_t *m);
 static void nxe_meter_responses_end(nxe_meter_t *m);
-static void nxe_meter_items(nxe_meter_t *m, nxe_str_t list);
+
+
+/* The first model that is named stays. */
+
+static void
+nxe_meter_model(nxe_meter_t *m)
+{
+    if (m->said.model.len == 0) {
+        m->said.model = m->part.said.model;
+    }
+}
+
+
+/* What is counted anew replaces what was: it is cumulative, never added. */
+
+static void
+nxe_meter_counts(nxe_meter_t *m)
+{
+    unsigned  i, counted;
+
+    counted = m->part.said.counted;
+    m->said.counted |= counted;
+
+    for (i = 0; i < NXE_TOKENS && counted != 0; i++) {
+        if ((counted >> i) & 1) {
+            m->said.tokens[i] = m->part.said.tokens[i];
+        }
+    }
+}
+
+
+static void
+nxe_meter_reasons(nxe_meter_t *m)
+{
+    unsigned           i;
+    nxe_meter_said_t  *part;
+
+    part = &m->part.said;
+
+    for (i = 0; i < part->nreasons && m->said.nreasons < NXE_METER_REASONS;
+         i++)
+    {
+        m->said.reasons[m->said.nreasons++] = part->reasons[i];
+    }
+
+    m->said.truncated |= part->truncated;
+    m->said.refusal |= part->refusal;
+}
+
+
+static void
+nxe_meter_marks(nxe_meter_t *m)
+{
+    m->said.tool_calls += m->part.said.tool_calls;
+    m->said.refusal |= m->part.said.refusal;
+    m->said.failed |= m->part.said.failed;
+}
 
 
 /*
@@ -22,171 +79,51 @@ static void nxe_meter_items(nxe_meter_t *m, nxe_str_t list);
 int
 nxe_meter_chat(nxe_meter_t *m)
 {
-    int              content;
-    nxe_str_t        list;
-    nxe_json_walk_t  w;
+    nxe_meter_model(m);
+    nxe_meter_marks(m);
+    nxe_meter_reasons(m);
 
-    if (m->model.len == 0) {
-        nxe_meter_text(&m->model, nxe_meter_get(m, NXE_METER_MODEL));
+    if (m->part.usage) {
+        m->said.counted = 0;
+        nxe_meter_counts(m);
     }
 
-    if (nxe_meter_get(m, NXE_METER_ERROR).len != 0) {
-        m->failed = 1;
-    }
-
-    if (nxe_meter_some(nxe_meter_get(m, NXE_METER_USAGE))) {
-        m->counted = 0;
-        nxe_meter_usage(m);
-    }
-
-    content = 0;
-    list = nxe_meter_get(m, NXE_METER_LIST);
-
-    if (list.len != 0 && list.data[0] == '[') {
-        for (nxe_json_walk(&w, list); nxe_json_walk_next(&w); /* void */ ) {
-            if (w.type == NXE_JSON_OBJECT) {
-                content |= nxe_meter_choice(m, w.value);
-            }
-        }
-    }
-
-    return content;
-}
-
-
-static int
-nxe_meter_choice(nxe_meter_t *m, nxe_str_t choice)
-{
-    int              content;
-    nxe_json_walk_t  w;
-
-    content = 0;
-
-    for (nxe_json_walk(&w, choice); nxe_json_walk_next(&w); /* void */ ) {
-
-        if (w.type == NXE_JSON_OBJECT
-            && (nxe_json_string_eq(w.key, nxe_str("delta"))
-                || nxe_json_string_eq(w.key, nxe_str("message"))))
-        {
-            content |= nxe_meter_message(m, w.value);
-
-        } else if (w.type == NXE_JSON_STRING
-                   && nxe_json_string_eq(w.key, nxe_str("finish_reason")))
-        {
-            nxe_meter_reason(m, w.value);
-        }
-    }
-
-    return content;
-}
-
-
-static int
-nxe_meter_message(nxe_meter_t *m, nxe_str_t message)
-{
-    int              content;
-    nxe_json_walk_t  w;
-
-    content = 0;
-
-    for (nxe_json_walk(&w, message); nxe_json_walk_next(&w); /* void */ ) {
-
-        if (!nxe_meter_some(w.value)) {
-            continue;
-        }
-
-        if (nxe_json_string_eq(w.key, nxe_str("content"))
-            || nxe_json_string_eq(w.key, nxe_str("reasoning_content"))
-            || nxe_json_string_eq(w.key, nxe_str("reasoning")))
-        {
-            content = 1;
-
-        } else if (nxe_json_string_eq(w.key, nxe_str("refusal"))) {
-            m->refusal = 1;
-            content = 1;
-
-        } else if (w.type == NXE_JSON_ARRAY
-                   && nxe_json_string_eq(w.key, nxe_str("tool_calls")))
-        {
-            m->tool_calls += nxe_meter_calls(w.value);
-            content = 1;
-        }
-    }
-
-    return content;
-}
-
-
-/* Calls that begin here: the later pieces of one have no id. */
-
-static unsigned
-nxe_meter_calls(nxe_str_t list)
-{
-    unsigned         n;
-    nxe_json_walk_t  w, call;
-
-    n = 0;
-
-    for (nxe_json_walk(&w, list); nxe_json_walk_next(&w); /* void */ ) {
-
-        if (w.type != NXE_JSON_OBJECT) {
-            continue;
-        }
-
-        for (nxe_json_walk(&call, w.value); nxe_json_walk_next(&call); ) {
-            if (call.type == NXE_JSON_STRING && call.value.len > 2
-                && nxe_json_string_eq(call.key, nxe_str("id")))
-            {
-                n++;
-                break;
-            }
-        }
-    }
-
-    return n;
+    return m->part.said.content;
 }
 
 
 int
 nxe_meter_responses_event(nxe_meter_t *m)
 {
-    nxe_str_t  type, delta;
+    const nxe_meter_text_t  *type;
 
-    type = nxe_meter_get(m, NXE_METER_TYPE);
+    type = &m->part.type;
 
-    if (m->model.len == 0) {
-        nxe_meter_text(&m->model, nxe_meter_get(m, NXE_METER_MODEL));
-    }
+    nxe_meter_model(m);
 
-    if (type.len > sizeof("\"response..delta\"") - 1
-        && memcmp(type.data, "\"response.", 10) == 0
-        && memcmp(type.data + type.len - 7, ".delta\"", 7) == 0)
+    if (type->len > sizeof("response..delta") - 1
+        && memcmp(type->data, "response.", 9) == 0
+        && memcmp(type->data + type->len - 6, ".delta", 6) == 0)
     {
-        delta = nxe_meter_get(m, NXE_METER_DELTA);
-
-        if (delta.len < 3 || delta.data[0] != '"') {
-            return 0;
+        if (m->part.delta && nxe_meter_is(type, "response.refusal.delta")) {
+            m->said.refusal = 1;
         }
 
-        if (nxe_meter_is(m, NXE_METER_TYPE, "response.refusal.delta")) {
-            m->refusal = 1;
-        }
-
-        return 1;
+        return m->part.delta;
     }
 
-    if (nxe_meter_is(m, NXE_METER_TYPE, "response.output_item.added")) {
-        nxe_meter_call(m, nxe_meter_get(m, NXE_METER_ITEM));
+    if (nxe_meter_is(type, "response.output_item.added")) {
+        nxe_meter_marks(m);
 
-    } else if (nxe_meter_is(m, NXE_METER_TYPE, "response.completed")
-               || nxe_meter_is(m, NXE_METER_TYPE, "response.incomplete")
-               || nxe_meter_is(m, NXE_METER_TYPE, "response.failed"))
+    } else if (nxe_meter_is(type, "response.completed")
+               || nxe_meter_is(type, "response.incomplete")
+               || nxe_meter_is(type, "response.failed"))
     {
         nxe_meter_responses_end(m);
         m->ended = 1;
 
-    } else if (nxe_meter_is(m, NXE_METER_TYPE, "error")) {
-        m->failed = 1;
+    } else if (nxe_meter_is(type, "error")) {
+        m->said.failed = 1;
     }
 
     return 0;
@@ -196,113 +133,69 @@ nxe_meter_responses_event(nxe_meter_t *m)
 void
 nxe_meter_responses_body(nxe_meter_t *m)
 {
-    nxe_meter_items(m, nxe_meter_get(m, NXE_METER_LIST));
+    nxe_meter_model(m);
+    nxe_meter_marks(m);
     nxe_meter_responses_end(m);
+
+    m->said.content = m->part.said.content;
 }
 
+
+/* Without a reason, the status is one. */
 
 static void
 nxe_meter_responses_end(nxe_meter_t *m)
 {
-    nxe_str_t  reason;
+    nxe_meter_said_t  *part;
 
-    if (m->model.len == 0) {
-        nxe_meter_text(&m->model, nxe_meter_get(m, NXE_METER_MODEL));
+    part = &m->part.said;
+
+    nxe_meter_counts(m);
+
+    if (part->nreasons == 0 && m->part.status.len != 0) {
+        part->reasons[part->nreasons++] = m->part.status;
     }
 
-    nxe_meter_usage(m);
+    nxe_meter_reasons(m);
 
-    reason = nxe_meter_get(m, NXE_METER_REASON);
-
-    nxe_meter_reason(m, reason.len != 0
-                        ? reason : nxe_meter_get(m, NXE_METER_STATUS));
-
-    if (nxe_meter_is(m, NXE_METER_STATUS, "failed")
-        || nxe_meter_get(m, NXE_METER_ERROR).len != 0)
-    {
-        m->failed = 1;
-    }
-}
-
-
-/* The items of a whole answer, or the blocks of a message. */
-
-static void
-nxe_meter_items(nxe_meter_t *m, nxe_str_t list)
-{
-    nxe_json_walk_t  w, item;
-
-    if (list.len == 0 || list.data[0] != '[') {
-        return;
-    }
-
-    for (nxe_json_walk(&w, list); nxe_json_walk_next(&w); /* void */ ) {
-
-        if (w.type != NXE_JSON_OBJECT) {
-            continue;
-        }
-
-        for (nxe_json_walk(&item, w.value); nxe_json_walk_next(&item); ) {
-
-            if (item.type == NXE_JSON_STRING
-                && nxe_json_string_eq(item.key, nxe_str("type")))
-            {
-                nxe_meter_call(m, item.value);
-
-                if (nxe_json_string_eq(item.value, nxe_str("refusal"))) {
-                    m->refusal = 1;
-                }
-
-            } else if (item.type == NXE_JSON_ARRAY
-                       && nxe_json_string_eq(item.key, nxe_str("content")))
-            {
-                nxe_meter_items(m, item.value);
-
-            } else if ((nxe_json_string_eq(item.key, nxe_str("text"))
-                        || nxe_json_string_eq(item.key, nxe_str("refusal")))
-                       && nxe_meter_some(item.value))
-            {
-                m->content = 1;
-            }
-        }
+    if (nxe_meter_is(&m->part.status, "failed")) {
+        m->said.failed = 1;
     }
 }
 
 
 /*
- * What message_start counts is replaced by what a message_delta counts: that
- * is cumulative, and null where it has nothing to say.
+ * What message_start counts is replaced by what a message_delta counts, which
+ * is null where it has nothing to say.
  */
 
 int
 nxe_meter_anthropic_event(nxe_meter_t *m)
 {
-    if (nxe_meter_is(m, NXE_METER_TYPE, "content_block_delta")) {
-        return nxe_meter_some(nxe_meter_get(m, NXE_METER_DELTA))
-               || nxe_meter_some(nxe_meter_get(m, NXE_METER_DELTA2))
-               || nxe_meter_some(nxe_meter_get(m, NXE_METER_DELTA3));
+    const nxe_meter_text_t  *type;
+
+    type = &m->part.type;
+
+    if (nxe_meter_is(type, "content_block_delta")) {
+        return m->part.delta;
     }
 
-    if (nxe_meter_is(m, NXE_METER_TYPE, "content_block_start")) {
-        nxe_meter_call(m, nxe_meter_get(m, NXE_METER_ITEM));
+    if (nxe_meter_is(type, "content_block_start")) {
+        nxe_meter_marks(m);
 
-    } else if (nxe_meter_is(m, NXE_METER_TYPE, "message_start")) {
-        nxe_meter_text(&m->model, nxe_meter_get(m, NXE_METER_MODEL));
-        nxe_meter_usage(m);
+    } else if (nxe_meter_is(type, "message_start")) {
+        nxe_meter_model(m);
+        nxe_meter_counts(m);
 
-    } else if (nxe_meter_is(m, NXE_METER_TYPE, "message_delta")) {
-        nxe_meter_count(m, NXE_TOKENS_INPUT, NXE_METER_INPUT_LATER);
-        nxe_meter_count(m, NXE_TOKENS_OUTPUT, NXE_METER_OUTPUT_LATER);
-        nxe_meter_count(m, NXE_TOKENS_CACHED, NXE_METER_CACHED_LATER);
-        nxe_meter_count(m, NXE_TOKENS_CACHE_WRITE,
-                        NXE_METER_CACHE_WRITE_LATER);
-        nxe_meter_reason(m, nxe_meter_get(m, NXE_METER_REASON));
+    } else if (nxe_meter_is(type, "message_delta")) {
+        nxe_meter_counts(m);
+        nxe_meter_reasons(m);
 
-    } else if (nxe_meter_is(m, NXE_METER_TYPE, "message_stop")) {
+    } else if (nxe_meter_is(type, "message_stop")) {
         m->ended = 1;
 
-    } else if (nxe_meter_is(m, NXE_METER_TYPE, "error")) {
-        m->failed = 1;
+    } else if (nxe_meter_is(type, "error")) {
+        m->said.failed = 1;
     }
 
     return 0;
@@ -312,12 +205,14 @@ nxe_meter_anthropic_event(nxe_meter_t *m)
 void
 nxe_meter_anthropic_body(nxe_meter_t *m)
 {
-    nxe_meter_text(&m->model, nxe_meter_get(m, NXE_METER_MODEL));
-    nxe_meter_usage(m);
-    nxe_meter_items(m, nxe_meter_get(m, NXE_METER_LIST));
-    nxe_meter_reason(m, nxe_meter_get(m, NXE_METER_REASON));
+    nxe_meter_model(m);
+    nxe_meter_marks(m);
+    nxe_meter_counts(m);
+    nxe_meter_reasons(m);
 
-    if (nxe_meter_is(m, NXE_METER_TYPE, "error")) {
-        m->failed = 1;
+    m->said.content = m->part.said.content;
+
+    if (nxe_meter_is(&m->part.type, "error")) {
+        m->said.failed = 1;
     }
 }

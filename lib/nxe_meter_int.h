@@ -12,67 +12,60 @@ NXE_BEGIN_DECLS
 
 /* The fields of an answer, whatever it calls them. */
 
-typedef enum {
-    NXE_METER_TYPE = 0,         /* of an event, or of the answer */
+enum {
+    NXE_METER_NONE = 0,
+    NXE_METER_TYPE,         /* of an event, or of the answer */
+    NXE_METER_STATUS,
     NXE_METER_MODEL,
     NXE_METER_ERROR,
-    NXE_METER_INPUT,
-    NXE_METER_OUTPUT,
-    NXE_METER_CACHED,
-    NXE_METER_CACHE_WRITE,
-    NXE_METER_REASONING,
-    NXE_METER_INPUT_LATER,      /* the same in another event */
-    NXE_METER_OUTPUT_LATER,
-    NXE_METER_CACHED_LATER,
-    NXE_METER_CACHE_WRITE_LATER,
-    NXE_METER_USAGE,            /* all that is counted, if it comes anew */
-    NXE_METER_STATUS,
-    NXE_METER_REASON,
-    NXE_METER_ITEM,             /* the type of what begins */
-    NXE_METER_LIST,             /* choices, items, blocks */
-    NXE_METER_DELTA,            /* what a piece adds */
-    NXE_METER_DELTA2,
-    NXE_METER_DELTA3
-} nxe_meter_field_e;
+    NXE_METER_USAGE,        /* all that is counted */
+    NXE_METER_COUNT,        /* + nxe_tokens_t */
+    NXE_METER_REASON = NXE_METER_COUNT + NXE_TOKENS,
+    NXE_METER_LIST,         /* choices, items, blocks */
+    NXE_METER_BLOCK,        /* the type of one */
+    NXE_METER_CONTENT,
+    NXE_METER_REFUSAL,
+    NXE_METER_CALLS,        /* of tools */
+    NXE_METER_CALL_ID,
+    NXE_METER_DELTA,        /* what a piece adds */
+    NXE_METER_OTHER         /* what nobody asks for */
+};
 
 
-/* nxe_meter.c: fields of what was scanned last. */
+/* nxe_meter.c: the event has content. */
 
-/* The bytes of a field; none where it is null, or not there. */
-nxe_str_t nxe_meter_get(const nxe_meter_t *m, unsigned at);
+void nxe_meter_content(nxe_meter_t *m);
 
-/* 1 if it is this string. */
-int nxe_meter_is(const nxe_meter_t *m, unsigned at, const char *s);
+/* nxe_meter_repeat.c: events that are like the one before. */
 
-/* 1 for a string, a list or an object that is not empty. */
-int nxe_meter_some(nxe_str_t value);
+const char *nxe_meter_same(void *ctx, const char *p, const char *end);
+void nxe_meter_vary(nxe_meter_t *m, nxe_str_t text, int string, int content);
+void nxe_meter_learn(nxe_meter_t *m, nxe_str_t raw);
 
-/* Notes a count, if it is one; all counts of a usage. */
-void nxe_meter_count(nxe_meter_t *m, nxe_tokens_t what, unsigned at);
-void nxe_meter_usage(nxe_meter_t *m);
+/* nxe_meter_fields.c: where each is; NULL: the dialect has none. */
 
-/* Keeps a string, cut between characters. */
-void nxe_meter_text(nxe_meter_text_t *t, nxe_str_t quoted);
+const nxe_pick_node_t *nxe_meter_fields(nxe_dialect_t dialect, int stream);
 
-/* Notes why the answer ended. */
-void nxe_meter_reason(nxe_meter_t *m, nxe_str_t quoted);
+/* nxe_meter_part.c: of a part, what was picked. */
 
-/* Counts an item or a block by its type, if it calls a tool. */
-void nxe_meter_call(nxe_meter_t *m, nxe_str_t type);
+void nxe_meter_tell(void *ctx, unsigned field, nxe_json_type_t type,
+    nxe_str_t text);
 
+/* 1 if a kept text is this one. */
+int nxe_meter_is(const nxe_meter_text_t *t, const char *s);
 
-/* nxe_meter_strip.c: what the event that was told is to lose. */
-
-void nxe_meter_plan(nxe_meter_t *m, nxe_str_t data);
-
-
-/* nxe_meter_api.c: what was scanned last, by API; 1 if it has content. */
+/* nxe_meter_api.c: a part that is whole; 1 if it has content. */
 
 int nxe_meter_chat(nxe_meter_t *m);
 int nxe_meter_responses_event(nxe_meter_t *m);
 void nxe_meter_responses_body(nxe_meter_t *m);
 int nxe_meter_anthropic_event(nxe_meter_t *m);
 void nxe_meter_anthropic_body(nxe_meter_t *m);
+
+/* nxe_meter_strip.c: what the event that is picked is to lose; the bytes. */
+
+void nxe_meter_null_usage(nxe_meter_t *m, nxe_str_t text);
+void nxe_meter_pass(nxe_meter_t *m, nxe_str_t bytes);
 
 
 NXE_END_DECLS

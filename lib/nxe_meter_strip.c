@@ -6,7 +6,6 @@
 #include "nxe_meter_int.h"
 
 
-static void nxe_meter_raw(void *ctx, nxe_str_t bytes);
 static int nxe_meter_blank(char c);
 
 
@@ -15,59 +14,43 @@ nxe_meter_strip(nxe_meter_t *m, nxe_meter_pt emit, void *ctx)
 {
     m->emit = emit;
     m->ctx = ctx;
-    m->sse.raw = nxe_meter_raw;
 }
 
 
 /*
- * What asking for usage adds to a stream: one chunk whose "choices" are empty,
- * and in each of the others "usage":null.  Usage beside choices is what the
- * upstream sends unasked.
+ * Asked for usage, each chunk but the last has "usage":null.  It goes with the
+ * comma before it, or behind it where it is the first.  Usage beside choices
+ * is what the upstream sends unasked: it stays.
  */
 
 void
-nxe_meter_plan(nxe_meter_t *m, nxe_str_t data)
+nxe_meter_null_usage(nxe_meter_t *m, nxe_str_t text)
 {
-    const char             *p, *end;
-    const nxe_json_node_t  *usage, *choices;
+    const char  *p, *last, *end;
 
-    usage = m->at[NXE_METER_USAGE];
-    choices = m->at[NXE_METER_LIST];
+    p = m->pick.key;
+    last = text.data + text.len;
+    end = m->data.data + m->data.len;
 
-    if (usage->type == NXE_JSON_OBJECT) {
-        m->drop = !nxe_meter_some(nxe_meter_get(m, NXE_METER_LIST))
-                  && choices->type != NXE_JSON_STRING;
-        return;
-    }
-
-    if (usage->type != NXE_JSON_NULL) {
-        return;
-    }
-
-    /* with the comma before it, or behind it where it is the first */
-
-    p = data.data + usage->key.start;
-    end = data.data + usage->value.end;
-
-    while (p != data.data && nxe_meter_blank(p[-1])) {
+    while (p != m->data.data && nxe_meter_blank(p[-1])) {
         p--;
     }
 
-    if (p != data.data && p[-1] == ',') {
+    if (p != m->data.data && p[-1] == ',') {
         p--;
 
     } else {
-        while (end != data.data + data.len && nxe_meter_blank(*end)) {
-            end++;
+        while (last != end && nxe_meter_blank(*last)) {
+            last++;
         }
 
-        if (end != data.data + data.len && *end == ',') {
-            end++;
+        if (last != end && *last == ',') {
+            last++;
         }
     }
 
     m->cut.data = p;
-    m->cut.len = (size_t) (end - p);
+    m->cut.len = (size_t) (last - p);
 }
 
 
@@ -78,11 +61,12 @@ nxe_meter_blank(char c)
 }
 
 
-static void
-nxe_meter_raw(void *ctx, nxe_str_t bytes)
+/* An event, or a piece of one that is too large, without what it loses. */
+
+void
+nxe_meter_pass(nxe_meter_t *m, nxe_str_t bytes)
 {
-    nxe_str_t     cut, rest;
-    nxe_meter_t  *m = ctx;
+    nxe_str_t  cut, rest;
 
     cut = m->cut;
     m->cut = nxe_null_str;

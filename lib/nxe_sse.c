@@ -41,6 +41,20 @@ nxe_sse_feed(nxe_sse_t *s, nxe_str_t bytes)
 
     while (p != end) {
         start = p;
+
+        if (s->same != NULL && s->len == 0 && s->bol && !s->cr && !s->lost
+            && s->begun)
+        {
+            p = s->same(s->ctx, start, end);
+
+            if (p != NULL) {
+                nxe_sse_raw(s, start, (size_t) (p - start));
+                continue;
+            }
+
+            p = start;
+        }
+
         p = nxe_sse_end(s, p, end);
 
         if (p == NULL) {

@@ -4,7 +4,7 @@
  * where it was not.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 static ngx_int_t ngx_http_experiment_variable_answer(ngx_http_request_t *r,

@@ -4,7 +4,7 @@
  * the body and the request's headers edited, or refuses the request.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 /* What the headers say of a body. */
@@ -267,7 +267,8 @@ ngx_http_experiment_finish(ngx_http_request_t *r,
     }
 
     if (ngx_http_experiment_request_headers(r, ctx) != NGX_OK
-        || ngx_http_experiment_meter_request(r, ctx) != NGX_OK)
+        || ngx_http_experiment_meter_request(r, ctx) != NGX_OK
+        || ngx_http_experiment_trace_request(r, ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -82,8 +82,13 @@ ngx_http_experiment_set_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     emcf->unit_key = ngx_pmemalign(cf->pool, sizeof(nxe_hmac_key_t),
                                    NGX_CPU_CACHE_LINE);
+    emcf->feedback_keys = ngx_pmemalign(cf->pool, sizeof(nxe_token_keys_t),
+                                        NGX_CPU_CACHE_LINE);
 
-    if (emcf->unit_key != NULL) {
+    if (emcf->unit_key != NULL && emcf->feedback_keys != NULL) {
+        (void) nxe_token_keys(&keys, nxe_str("feedback"),
+                              emcf->feedback_keys);
+
         ngx_memcpy(emcf->kid, keys.keys[0].kid, NXE_KID_LEN);
 
         (void) nxe_hkdf(keys.keys[0].key, nxe_str("unit"), subkey);
@@ -93,7 +98,8 @@ ngx_http_experiment_set_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     nxe_erase(&keys, sizeof(keys));
 
-    return emcf->unit_key != NULL ? NGX_CONF_OK : NGX_CONF_ERROR;
+    return emcf->unit_key != NULL && emcf->feedback_keys != NULL
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -422,6 +428,79 @@ ngx_http_experiment_set_trusted(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     elcf->trusted = trusted;
+
+    return NGX_CONF_OK;
+}
+
+
+/* NAME | off */
+
+char *
+ngx_http_experiment_set_response_header(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_experiment_loc_conf_t  *elcf = conf;
+
+    u_char        *p;
+    nxe_str_t      name;
+    ngx_str_t     *value;
+    const char    *refused;
+    nxe_header_t  *header;
+
+    if (elcf->response_header != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        elcf->response_header = NULL;
+        return NGX_CONF_OK;
+    }
+
+    name.data = (char *) value[1].data;
+    name.len = value[1].len;
+
+    if (!nxe_header_name_ok(name)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\", expected \"off\" or "
+                           "the name of a header, letters digits and -",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    header = ngx_pcalloc(cf->pool, sizeof(nxe_header_t));
+    p = ngx_pnalloc(cf->pool, name.len);
+
+    if (header == NULL || p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_strlow(p, value[1].data, name.len);
+
+    header->step = NXE_NONE;
+    header->response = 1;
+    header->name = name;
+    header->lower.data = (char *) p;
+    header->lower.len = name.len;
+
+    /* what a document may not touch, but for what is the edge's own */
+
+    refused = nxe_header_ours(name) ? NULL
+                                    : nxe_header_refused(header->lower, 1);
+
+    if (nxe_str_eq(header->lower, nxe_str("x-experiment-request-id"))) {
+        refused = "the request's id";
+    }
+
+    if (refused != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\", expected another "
+                           "header: this one is for %s", &value[1], refused);
+        return NGX_CONF_ERROR;
+    }
+
+    elcf->response_header = header;
 
     return NGX_CONF_OK;
 }

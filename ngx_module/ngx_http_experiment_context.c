@@ -4,7 +4,7 @@
  * the sources of documents.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 static ngx_int_t ngx_http_experiment_context_unit(

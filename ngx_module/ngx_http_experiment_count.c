@@ -3,6 +3,7 @@
  * A request in the counters, when it is logged.
  */
 
+#include "ngx_http_experiment_meter.h"
 #include "ngx_http_experiment_zone.h"
 
 

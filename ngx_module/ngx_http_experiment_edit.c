@@ -3,7 +3,7 @@
  * Edits of a scanned body: the plan, and the new chain.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 /*

@@ -3,7 +3,7 @@
  * What our content handlers share: their keys, a body of JSON, an answer.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 #include <openssl/crypto.h>
 
@@ -17,6 +17,7 @@ static ngx_int_t ngx_http_experiment_add_secret(ngx_conf_t *cf,
     ngx_str_t *file, ngx_uint_t line, nxe_str_t secret,
     ngx_http_experiment_secrets_t *secrets);
 static void ngx_http_experiment_read_handler(ngx_http_request_t *r);
+static void ngx_http_experiment_turn_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_http_experiment_tag_in(ngx_str_t *list,
     ngx_str_t *tag);
 
@@ -304,6 +305,55 @@ ngx_http_experiment_read_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * Has run() called in the next turn that has time left for loading; what it
+ * returns then ends the request.  A content handler returns what this returns.
+ */
+
+ngx_int_t
+ngx_http_experiment_next_turn(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_run_pt run)
+{
+    ctx->run = run;
+
+    ctx->wait.handler = ngx_http_experiment_turn_handler;
+    ctx->wait.data = r;
+    ctx->wait.log = r->connection->log;
+
+    ngx_post_event(&ctx->wait, &ngx_posted_next_events);
+
+    /* it is held until the event comes: who called finalizes one time */
+
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_experiment_turn_handler(ngx_event_t *ev)
+{
+    ngx_connection_t           *c;
+    ngx_http_request_t         *r;
+    ngx_http_experiment_ctx_t  *ctx;
+
+    r = ev->data;
+    c = r->connection;
+    ctx = ngx_http_experiment_get_ctx(r);
+
+    if (ngx_http_experiment_spent(ctx->snapshot->worker)) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+        return;
+    }
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_finalize_request(r, ctx->run(r, ctx));
+
+    ngx_http_run_posted_requests(c);
+}
+
+
 /* A header of the answer; name is static text. */
 
 ngx_int_t
@@ -326,6 +376,21 @@ ngx_http_experiment_answer_header(ngx_http_request_t *r, const char *name,
 #endif
 
     return NGX_OK;
+}
+
+
+/* The same, of static text. */
+
+ngx_int_t
+ngx_http_experiment_answer_text(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
+    ngx_str_t  s;
+
+    s.data = (u_char *) value;
+    s.len = ngx_strlen(value);
+
+    return ngx_http_experiment_answer_header(r, name, s);
 }
 
 

@@ -4,13 +4,11 @@
  * by the code that decides for requests that are proxied.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 static ngx_int_t ngx_http_experiment_flag_find(
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_handle_t **handle);
-static ngx_uint_t ngx_http_experiment_flag_bound(
-    ngx_http_experiment_loc_conf_t *elcf, ngx_http_experiment_handle_t *h);
 static ngx_uint_t ngx_http_experiment_flag_is(
     ngx_http_experiment_handle_t *h);
 static ngx_int_t ngx_http_experiment_flags_layer(
@@ -108,7 +106,7 @@ ngx_http_experiment_flag_find(ngx_http_experiment_ctx_t *ctx,
     }
 
     if (!ngx_http_experiment_flag_is(h)
-        || !ngx_http_experiment_flag_bound(ctx->elcf, h))
+        || !ngx_http_experiment_bound(ctx->elcf, h))
     {
         return NGX_DECLINED;
     }
@@ -121,8 +119,8 @@ ngx_http_experiment_flag_find(ngx_http_experiment_ctx_t *ctx,
 
 /* Of what is off the layer is not known, and it is not bound by it either. */
 
-static ngx_uint_t
-ngx_http_experiment_flag_bound(ngx_http_experiment_loc_conf_t *elcf,
+ngx_uint_t
+ngx_http_experiment_bound(ngx_http_experiment_loc_conf_t *elcf,
     ngx_http_experiment_handle_t *h)
 {
     ngx_str_t   *name;

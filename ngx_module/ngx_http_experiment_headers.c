@@ -4,7 +4,7 @@
  * filter, and the moment at which the last byte was handed on.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 /* Response headers that nginx writes itself unless their slot is taken. */
@@ -28,16 +28,12 @@ static const ngx_http_experiment_slot_t  ngx_http_experiment_slots[] = {
 };
 
 
-static ngx_int_t ngx_http_experiment_request_header(ngx_http_request_t *r,
-    const nxe_header_t *edit, u_char *code);
 static ngx_int_t ngx_http_experiment_drop_name(ngx_http_request_t *r,
     ngx_table_elt_t *h, const void *data);
 static ngx_int_t ngx_http_experiment_cut(ngx_http_request_t *r,
     ngx_list_part_t *prev, ngx_list_part_t *part, ngx_uint_t i);
 static ngx_int_t ngx_http_experiment_header_filter(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_experiment_treated(ngx_http_experiment_ctx_t *ctx);
-static ngx_int_t ngx_http_experiment_response_header(ngx_http_request_t *r,
-    const nxe_header_t *edit, u_char *code);
 static ngx_table_elt_t **ngx_http_experiment_response_slot(
     ngx_http_request_t *r, nxe_str_t lower);
 static ngx_int_t ngx_http_experiment_body_filter(ngx_http_request_t *r,
@@ -99,7 +95,7 @@ ngx_http_experiment_request_headers(ngx_http_request_t *r,
  * proxy_set_header of the same name wins.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_experiment_request_header(ngx_http_request_t *r,
     const nxe_header_t *edit, u_char *code)
 {
@@ -323,6 +319,10 @@ ngx_http_experiment_header_filter(ngx_http_request_t *r)
         }
     }
 
+    if (ngx_http_experiment_trace_answer(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     rc = ngx_http_next_header_filter(r);
 
     if (r->header_only && rc == NGX_OK) {
@@ -360,7 +360,7 @@ ngx_http_experiment_treated(ngx_http_experiment_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_experiment_response_header(ngx_http_request_t *r,
     const nxe_header_t *edit, u_char *code)
 {

@@ -3,7 +3,7 @@
  * A line of JSON that grows in the request's pool.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_log.h"
 
 
 static size_t ngx_http_experiment_plain(const u_char *p, size_t len);

@@ -3,12 +3,12 @@
  * $experiment_json: the whole log line.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 /* Most lines fit; a longer one grows. */
 
-#define NGX_HTTP_EXPERIMENT_LINE  1024
+#define NGX_HTTP_EXPERIMENT_LINE  1536
 
 
 static void ngx_http_experiment_log_time(ngx_http_experiment_line_t *l,

@@ -3,7 +3,7 @@
  * What a log line says of the answer.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 #define ngx_http_experiment_bool(l, member, value)                            \
@@ -26,6 +26,7 @@ void
 ngx_http_experiment_log_answer(ngx_http_experiment_line_t *l,
     ngx_http_experiment_ctx_t *ctx)
 {
+    ngx_str_t                      id;
     ngx_http_experiment_answer_t  *a;
 
     a = ctx->answer;
@@ -68,6 +69,11 @@ ngx_http_experiment_log_answer(ngx_http_experiment_line_t *l,
     if (ngx_http_experiment_aborted(ctx)) {
         ngx_http_experiment_lit(l, ",\"aborted\":true");
     }
+
+    if (ngx_http_experiment_trace_id(ctx->request, &id)) {
+        ngx_http_experiment_lit(l, ",\"trace_id\":");
+        ngx_http_experiment_string(l, id.data, id.len);
+    }
 }
 
 
@@ -85,25 +91,25 @@ ngx_http_experiment_log_said(ngx_http_experiment_line_t *l,
         ngx_http_experiment_log_times(l, a);
     }
 
-    if (m->model.len != 0) {
+    if (m->said.model.len != 0) {
         ngx_http_experiment_lit(l, ",\"gen_ai.response.model\":");
-        ngx_http_experiment_string(l, m->model.data, m->model.len);
+        ngx_http_experiment_string(l, m->said.model.data, m->said.model.len);
     }
 
     ngx_http_experiment_log_reasons(l, m);
     ngx_http_experiment_log_tokens(l, m);
 
-    if (!m->understood || m->large) {
+    if (!m->understood) {
         return;
     }
 
-    ngx_http_experiment_number(l, ",\"tool_calls\":", m->tool_calls);
-    ngx_http_experiment_bool(l, "\"refusal\"", m->refusal);
-    ngx_http_experiment_bool(l, "\"truncated\"", m->truncated);
+    ngx_http_experiment_number(l, ",\"tool_calls\":", m->said.tool_calls);
+    ngx_http_experiment_bool(l, "\"refusal\"", m->said.refusal);
+    ngx_http_experiment_bool(l, "\"truncated\"", m->said.truncated);
 
-    if (!m->failed && a->failed == NULL && !a->aborted) {
+    if (!m->said.failed && a->failed == NULL && !a->aborted) {
         ngx_http_experiment_bool(l, "\"empty\"",
-                                 !m->content && m->tool_calls == 0);
+                                 !m->said.content && m->said.tool_calls == 0);
     }
 }
 
@@ -168,18 +174,18 @@ ngx_http_experiment_log_reasons(ngx_http_experiment_line_t *l,
 {
     ngx_uint_t  i;
 
-    if (m->nreasons == 0) {
+    if (m->said.nreasons == 0) {
         return;
     }
 
     ngx_http_experiment_lit(l, ",\"gen_ai.response.finish_reasons\":[");
 
-    for (i = 0; i < m->nreasons; i++) {
+    for (i = 0; i < m->said.nreasons; i++) {
         if (i != 0) {
             ngx_http_experiment_lit(l, ",");
         }
 
-        ngx_http_experiment_string(l, m->reasons[i].data, m->reasons[i].len);
+        ngx_http_experiment_string(l, m->said.reasons[i].data, m->said.reasons[i].len);
     }
 
     ngx_http_experiment_lit(l, "]");

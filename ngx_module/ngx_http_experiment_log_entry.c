@@ -3,7 +3,7 @@
  * What a log line says of each experiment, and what became of its edits.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_log.h"
 
 
 static void ngx_http_experiment_log_head(ngx_http_experiment_line_t *l,

@@ -3,7 +3,7 @@
  * The meter: what of an answer is measured, and the bytes as they pass.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 static ngx_int_t ngx_http_experiment_drop_encoding(ngx_http_request_t *r,
@@ -23,14 +23,29 @@ static void ngx_http_experiment_meter_done(void *data);
 static void ngx_http_experiment_pay(ngx_http_experiment_ctx_t *ctx);
 
 
-/* 1 where the edge asks a chat that streams for its usage. */
+/*
+ * 1 where the edge asks a chat that streams for its usage: in each arm, and
+ * nowhere else.  The body of a unit that is not exposed is not read for it.
+ */
 
 ngx_uint_t
 ngx_http_experiment_asks_usage(ngx_http_experiment_ctx_t *ctx)
 {
-    return ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_ON
-           && ctx->elcf->body
-           && ctx->dialect == NXE_DIALECT_OPENAI_CHAT;
+    ngx_uint_t  i;
+
+    if (ctx->elcf->meter != NGX_HTTP_EXPERIMENT_METER_ON || !ctx->elcf->body
+        || ctx->dialect != NXE_DIALECT_OPENAI_CHAT)
+    {
+        return 0;
+    }
+
+    for (i = 0; i < ctx->nentries; i++) {
+        if (ctx->entries[i].a.exposed || ctx->entries[i].pending) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -100,7 +115,10 @@ ngx_http_experiment_meter_header(ngx_http_request_t *r,
     ngx_http_cleanup_t            *cln;
     ngx_http_experiment_answer_t  *a;
 
-    if (!ctx->frozen || ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_OFF
+    /* another filter may have the header sent once more */
+
+    if (!ctx->frozen || ctx->answer != NULL
+        || ctx->elcf->meter == NGX_HTTP_EXPERIMENT_METER_OFF
         || !ngx_http_experiment_proxied(r))
     {
         return;
@@ -239,17 +257,13 @@ static void
 ngx_http_experiment_open_meter(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
-    ngx_http_experiment_answer_t     *a;
-    ngx_http_experiment_main_conf_t  *emcf;
+    ngx_http_experiment_answer_t  *a;
 
     a = ctx->answer;
-    emcf = ngx_http_get_module_main_conf(r, ngx_http_experiment_module);
 
-    if (nxe_meter_init(&a->meter, ctx->dialect, a->stream, emcf->cpu,
-                       &ctx->mem)
+    if (nxe_meter_init(&a->meter, ctx->dialect, a->stream, &ctx->mem)
         != NXE_OK)
     {
-        a->unmetered = "memory";
         return;
     }
 
@@ -419,18 +433,18 @@ ngx_http_experiment_meter_done(void *data)
 
     nxe_meter_end(m);
 
-    if (m->large || m->sse.lost_events != 0) {
+    if (m->sse.lost_events != 0) {
         a->unmetered = "size";
 
     } else if (!m->understood && !a->aborted) {
         a->unmetered = "malformed";
     }
 
-    if (m->failed) {
+    if (m->said.failed) {
         a->failed = "api";
 
     } else if (a->stream && a->failed == NULL && !a->aborted
-               && !m->ended && m->nreasons == 0)
+               && !m->ended && m->said.nreasons == 0)
     {
         a->failed = "incomplete";
     }
@@ -464,8 +478,8 @@ ngx_http_experiment_pay(ngx_http_experiment_ctx_t *ctx)
     (void) nxe_meter_tokens(m, NXE_TOKENS_CACHE_WRITE, &cache_write);
 
     a->price = ngx_http_experiment_price(ctx->snapshot,
-                                         (nxe_str_t) { m->model.data,
-                                                       m->model.len });
+                                         (nxe_str_t) { m->said.model.data,
+                                                       m->said.model.len });
 
     a->paid = a->price != NULL
               && nxe_price_cost(a->price, input, output, cached, cache_write,

@@ -3,7 +3,8 @@
  * Directives, configuration, registration of phases and filters.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 static ngx_int_t ngx_http_experiment_preconfiguration(ngx_conf_t *cf);
@@ -13,11 +14,6 @@ static ngx_int_t ngx_http_experiment_add_handlers(ngx_conf_t *cf,
 static ngx_int_t ngx_http_experiment_check_upstreams(ngx_conf_t *cf,
     ngx_http_experiment_main_conf_t *emcf);
 static ngx_uint_t ngx_http_experiment_uses(ngx_conf_t *cf, const char *name);
-static void *ngx_http_experiment_create_main_conf(ngx_conf_t *cf);
-static char *ngx_http_experiment_init_main_conf(ngx_conf_t *cf, void *conf);
-static void *ngx_http_experiment_create_loc_conf(ngx_conf_t *cf);
-static char *ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf,
-    void *parent, void *child);
 static ngx_int_t ngx_http_experiment_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_experiment_init_process(ngx_cycle_t *cycle);
 static void ngx_http_experiment_exit_process(ngx_cycle_t *cycle);
@@ -42,6 +38,14 @@ static ngx_conf_enum_t  ngx_http_experiment_meter_values[] = {
     { ngx_string("off"), NGX_HTTP_EXPERIMENT_METER_OFF },
     { ngx_string("passive"), NGX_HTTP_EXPERIMENT_METER_PASSIVE },
     { ngx_string("on"), NGX_HTTP_EXPERIMENT_METER_ON },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_experiment_traceparent_values[] = {
+    { ngx_string("pass"), NGX_HTTP_EXPERIMENT_TRACE_PASS },
+    { ngx_string("create"), NGX_HTTP_EXPERIMENT_TRACE_CREATE },
+    { ngx_string("off"), NGX_HTTP_EXPERIMENT_TRACE_OFF },
     { ngx_null_string, 0 }
 };
 
@@ -160,6 +164,27 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
       offsetof(ngx_http_experiment_loc_conf_t, warm_after),
       NULL },
 
+    { ngx_string("experiment_traceparent"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, traceparent),
+      ngx_http_experiment_traceparent_values },
+
+    { ngx_string("experiment_baggage"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_experiment_loc_conf_t, baggage),
+      NULL },
+
+    { ngx_string("experiment_response_header"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_experiment_set_response_header,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("experiment_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
       ngx_http_experiment_set_status,
@@ -170,6 +195,13 @@ static ngx_command_t  ngx_http_experiment_commands[] = {
     { ngx_string("experiment_ofrep"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_experiment_set_ofrep,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("experiment_feedback"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_experiment_set_feedback,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -368,177 +400,6 @@ ngx_http_experiment_uses(ngx_conf_t *cf, const char *name)
     }
 
     return 0;
-}
-
-
-static void *
-ngx_http_experiment_create_main_conf(ngx_conf_t *cf)
-{
-    ngx_http_experiment_main_conf_t  *emcf;
-
-    emcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_experiment_main_conf_t));
-    if (emcf == NULL) {
-        return NULL;
-    }
-
-    /*
-     * set by ngx_pcalloc():
-     *
-     *     emcf->registry = { 0, NULL };
-     *     emcf->required = 0;
-     *     emcf->unit_key = NULL;
-     *     emcf->locations = 0;
-     *     emcf->endpoint = NULL;
-     *     emcf->worker = NULL;
-     */
-
-    emcf->poll = NGX_CONF_UNSET_MSEC;
-
-    if (ngx_array_init(&emcf->upstreams, cf->pool, 4, sizeof(ngx_str_t))
-        != NGX_OK)
-    {
-        return NULL;
-    }
-
-    return emcf;
-}
-
-
-static char *
-ngx_http_experiment_init_main_conf(ngx_conf_t *cf, void *conf)
-{
-    ngx_http_experiment_main_conf_t  *emcf = conf;
-
-    char  *cpu;
-
-    ngx_conf_init_msec_value(emcf->poll, 250);
-
-    cpu = getenv("NXE_CPU");
-
-    if (nxe_json_cpu(cpu, &emcf->cpu) != NXE_OK) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "NXE_CPU is \"%s\", which this processor has not", cpu);
-        (void) nxe_json_cpu(NULL, &emcf->cpu);
-    }
-
-    if (emcf->poll == 0) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"experiment_poll\" must be above zero");
-        return NGX_CONF_ERROR;
-    }
-
-    if (emcf->registry.data != NULL && emcf->unit_key == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"experiment_registry\" needs \"experiment_keys\", "
-                      "a file that \"expctl init\" makes");
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static void *
-ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
-{
-    ngx_http_experiment_loc_conf_t  *elcf;
-
-    elcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_experiment_loc_conf_t));
-    if (elcf == NULL) {
-        return NULL;
-    }
-
-    /*
-     * set by ngx_pcalloc():
-     *
-     *     elcf->step = NULL;
-     *     elcf->index = 0;
-     *     elcf->no_upstream_logged = 0;
-     *     elcf->endpoint = NULL;
-     *     elcf->handler = NULL;
-     *     elcf->secrets = NULL;
-     *     elcf->format = 0;
-     *     elcf->hosts = NULL;
-     */
-
-    elcf->bind = NGX_CONF_UNSET_UINT;
-    elcf->names = NGX_CONF_UNSET_PTR;
-    elcf->dialect = NGX_CONF_UNSET_UINT;
-    elcf->upstreams = NGX_CONF_UNSET_PTR;
-    elcf->body = NGX_CONF_UNSET_UINT;
-    elcf->body_error = NGX_CONF_UNSET_UINT;
-    elcf->body_max_size = NGX_CONF_UNSET_SIZE;
-    elcf->trusted = NGX_CONF_UNSET_PTR;
-    elcf->strip = NGX_CONF_UNSET;
-    elcf->meter = NGX_CONF_UNSET_UINT;
-    elcf->unbuffered = NGX_CONF_UNSET;
-    elcf->warm_after = NGX_CONF_UNSET_MSEC;
-
-    return elcf;
-}
-
-
-static char *
-ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
-{
-    ngx_http_experiment_loc_conf_t  *prev = parent;
-    ngx_http_experiment_loc_conf_t  *conf = child;
-
-    ngx_http_core_loc_conf_t         *clcf;
-    ngx_http_experiment_main_conf_t  *emcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    /* what took the location over would answer without asking for a key */
-
-    if (conf->endpoint != NULL && clcf->handler != conf->handler) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"%s\" in location \"%V\", where another directive "
-                      "answers, too", conf->endpoint, &clcf->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->hosts != NULL
-        && ngx_http_experiment_status_hosts(cf, conf) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->bind == NGX_CONF_UNSET_UINT) {
-        ngx_conf_merge_uint_value(conf->bind, prev->bind,
-                                  NGX_HTTP_EXPERIMENT_OFF);
-        ngx_conf_merge_ptr_value(conf->names, prev->names, NULL);
-    }
-
-    if (conf->step == NULL) {
-        conf->step = prev->step;
-    }
-
-    ngx_conf_merge_uint_value(conf->dialect, prev->dialect,
-                              NGX_HTTP_EXPERIMENT_AUTO);
-    ngx_conf_merge_ptr_value(conf->upstreams, prev->upstreams, NULL);
-    ngx_conf_merge_uint_value(conf->body, prev->body, 1);
-    ngx_conf_merge_uint_value(conf->body_error, prev->body_error, 0);
-    ngx_conf_merge_size_value(conf->body_max_size, prev->body_max_size,
-                              8 * 1024 * 1024);
-    ngx_conf_merge_ptr_value(conf->trusted, prev->trusted, NULL);
-    ngx_conf_merge_value(conf->strip, prev->strip, 1);
-    ngx_conf_merge_uint_value(conf->meter, prev->meter,
-                              NGX_HTTP_EXPERIMENT_METER_ON);
-    ngx_conf_merge_value(conf->unbuffered, prev->unbuffered, 1);
-    ngx_conf_merge_msec_value(conf->warm_after, prev->warm_after, 60000);
-
-    emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
-
-    if (conf->bind != NGX_HTTP_EXPERIMENT_OFF) {
-        conf->index = emcf->locations++;
-    }
-
-    if (conf->strip) {
-        emcf->strips = 1;
-    }
-
-    return NGX_CONF_OK;
 }
 
 

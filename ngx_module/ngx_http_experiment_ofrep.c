@@ -4,7 +4,8 @@
  * snapshot (open-feature/protocol, service/openapi.yaml, 0.3.0).
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 #define NGX_HTTP_EXPERIMENT_CONTEXT    (64 * 1024)  /* a body, at most */
@@ -30,9 +31,6 @@ static ngx_int_t ngx_http_experiment_ofrep_start(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 static ngx_int_t ngx_http_experiment_ofrep_run(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
-static ngx_int_t ngx_http_experiment_ofrep_wait(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx);
-static void ngx_http_experiment_ofrep_wait_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_experiment_ofrep_bulk(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx);
 static ngx_int_t ngx_http_experiment_ofrep_tag(ngx_http_request_t *r,
@@ -354,7 +352,8 @@ ngx_http_experiment_ofrep_run(ngx_http_request_t *r,
     w->patient = 0;
 
     if (rc == NGX_AGAIN) {
-        return ngx_http_experiment_ofrep_wait(r, ctx);
+        return ngx_http_experiment_next_turn(r, ctx,
+                                             ngx_http_experiment_ofrep_run);
     }
 
     if (rc == NGX_DECLINED) {
@@ -380,48 +379,6 @@ ngx_http_experiment_ofrep_run(ngx_http_request_t *r,
     return o->key.data != NULL
            ? ngx_http_experiment_answer(r, NGX_HTTP_OK, &o->json)
            : ngx_http_experiment_ofrep_bulk(r, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_experiment_ofrep_wait(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx)
-{
-    ctx->wait.handler = ngx_http_experiment_ofrep_wait_handler;
-    ctx->wait.data = r;
-    ctx->wait.log = r->connection->log;
-
-    ngx_post_event(&ctx->wait, &ngx_posted_next_events);
-
-    /* it is held until the event comes: who called finalizes one time */
-
-    r->main->count++;
-
-    return NGX_DONE;
-}
-
-
-static void
-ngx_http_experiment_ofrep_wait_handler(ngx_event_t *ev)
-{
-    ngx_connection_t           *c;
-    ngx_http_request_t         *r;
-    ngx_http_experiment_ctx_t  *ctx;
-
-    r = ev->data;
-    c = r->connection;
-    ctx = ngx_http_experiment_get_ctx(r);
-
-    if (ngx_http_experiment_spent(ctx->snapshot->worker)) {
-        ngx_post_event(ev, &ngx_posted_next_events);
-        return;
-    }
-
-    ngx_http_set_log_request(c->log, r);
-
-    ngx_http_finalize_request(r, ngx_http_experiment_ofrep_run(r, ctx));
-
-    ngx_http_run_posted_requests(c);
 }
 
 

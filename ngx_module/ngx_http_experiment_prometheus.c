@@ -4,6 +4,7 @@
  * together: a part is a family's head, or its samples of one group.
  */
 
+#include "ngx_http_experiment_log.h"
 #include "ngx_http_experiment_status.h"
 
 

@@ -91,7 +91,8 @@ ngx_http_experiment_init_worker(ngx_cycle_t *cycle,
                                * sizeof(ngx_http_experiment_used_t));
 
     if (w->scratch == NULL || w->targets == NULL || w->used == NULL
-        || ngx_http_experiment_worker_name(cycle, w) != NGX_OK)
+        || ngx_http_experiment_worker_name(cycle, w) != NGX_OK
+        || ngx_http_experiment_trace_init(cycle, w) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -3,7 +3,7 @@
  * Segments: which part of the traffic a request is of, for the log.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_log.h"
 
 
 static ngx_uint_t ngx_http_experiment_is_unit(ngx_http_experiment_ctx_t *ctx,

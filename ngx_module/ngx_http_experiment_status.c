@@ -3,6 +3,7 @@
  * experiment_status: who may ask, and an answer that is made in parts.
  */
 
+#include "ngx_http_experiment_endpoint.h"
 #include "ngx_http_experiment_status.h"
 
 
@@ -55,7 +56,7 @@ static const ngx_http_experiment_format_t  ngx_http_experiment_formats[] = {
 };
 
 
-/* [json | prometheus] [open] */
+/* [json | prometheus | html] [open] */
 
 char *
 ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -92,13 +93,22 @@ ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             elcf->format = f;
             named = 1;
 
+        } else if (ngx_strcmp(value[i].data, "html") == 0 && !named) {
+            elcf->page = ngx_http_experiment_page(cf);
+            named = 1;
+
+            if (elcf->page == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
         } else if (ngx_strcmp(value[i].data, "open") == 0 && !open) {
             open = 1;
 
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\", expected \"json\" "
-                               "or \"prometheus\", and \"open\", each once",
+                               "invalid parameter \"%V\", expected \"json\", "
+                               "\"prometheus\" or \"html\", and \"open\", "
+                               "each once",
                                &value[i]);
             return NGX_CONF_ERROR;
         }
@@ -178,8 +188,20 @@ ngx_http_experiment_status_handler(ngx_http_request_t *r)
     }
 
     rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
-    return rc == NGX_OK ? ngx_http_experiment_status_start(r, elcf) : rc;
+    /* where there is a page, the format is json, which it asks for */
+
+    if (elcf->page != NULL
+        && (r->args.len != sizeof("json") - 1
+            || ngx_memcmp(r->args.data, "json", sizeof("json") - 1) != 0))
+    {
+        return ngx_http_experiment_answer_page(r, elcf->page);
+    }
+
+    return ngx_http_experiment_status_start(r, elcf);
 }
 
 

@@ -3,6 +3,7 @@
  * Status as JSON, a member or row a part.
  */
 
+#include "ngx_http_experiment_log.h"
 #include "ngx_http_experiment_status.h"
 
 #include <nxe/time.h>

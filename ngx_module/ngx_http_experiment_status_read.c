@@ -4,6 +4,7 @@
  * added up.
  */
 
+#include "ngx_http_experiment_log.h"
 #include "ngx_http_experiment_status.h"
 
 

@@ -4,7 +4,7 @@
  * of clients and upstreams, and our members of a client's baggage, go.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 #define NGX_HTTP_EXPERIMENT_BAGGAGE    "experiment."
@@ -34,6 +34,7 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 static ngx_int_t
 ngx_http_experiment_strip_handler(ngx_http_request_t *r)
 {
+    ngx_http_experiment_ctx_t       *ctx;
     ngx_http_experiment_loc_conf_t  *elcf;
 
     elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
@@ -42,9 +43,27 @@ ngx_http_experiment_strip_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    return ngx_http_experiment_drop(r, ngx_http_experiment_strip_request,
-                                    NULL)
-           == NGX_OK ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    /* those that are for us are read first */
+
+    if (elcf->feedback != NULL
+        && ngx_http_experiment_feedback_headers(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_experiment_drop(r, ngx_http_experiment_strip_request, NULL)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* what the edge itself has said before an internal redirect stays said */
+
+    ctx = ngx_http_experiment_get_ctx(r);
+
+    return ctx == NULL || !ctx->traced
+           || ngx_http_experiment_trace_headers(r, ctx) == NGX_OK
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 

@@ -3,7 +3,7 @@
  * What the scan of a body looks for.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 typedef struct {

@@ -4,7 +4,7 @@
  * what it asked for.  The one case in which an answer's bytes change.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_meter.h"
 
 
 /* Room of a buffer: a read of an unbuffered upstream is hardly ever larger. */

@@ -3,7 +3,7 @@
  * $experiment_*: reads of the request's state, never cached.
  */
 
-#include "ngx_http_experiment.h"
+#include "ngx_http_experiment_endpoint.h"
 
 
 /* Variables that read the entries; the others look after themselves. */
@@ -31,17 +31,16 @@ static ngx_int_t ngx_http_experiment_variable_txn(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
 static ngx_int_t ngx_http_experiment_variable_model(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
+static ngx_int_t ngx_http_experiment_variable_token(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v);
 static ngx_int_t ngx_http_experiment_variable_on(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_experiment_variable_variant(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_experiment_variable_upstream(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static nxe_str_t ngx_http_experiment_served(ngx_http_experiment_entry_t *e);
 static ngx_uint_t ngx_http_experiment_same_name(ngx_str_t *name,
     u_char *p, size_t len);
-static void ngx_http_experiment_value(ngx_http_variable_value_t *v,
-    const void *data, size_t len);
 
 
 static ngx_http_variable_t  ngx_http_experiment_vars[] = {
@@ -93,6 +92,14 @@ static ngx_http_variable_t  ngx_http_experiment_vars[] = {
       ngx_http_experiment_variable,
       (uintptr_t) ngx_http_experiment_variable_txn,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("experiment_feedback_token"), NULL,
+      ngx_http_experiment_variable,
+      (uintptr_t) ngx_http_experiment_variable_token,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("experiment_trace_id"), NULL,
+      ngx_http_experiment_variable_trace_id, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -264,11 +271,31 @@ ngx_http_experiment_variable_on(ngx_http_request_t *r,
 }
 
 
-/* "name/variant,..." of the exposed ones. */
-
 static ngx_int_t
 ngx_http_experiment_variable_assignments(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
+{
+    ngx_int_t  rc;
+    ngx_str_t  value;
+
+    rc = ngx_http_experiment_assignments(r, ctx, &value);
+
+    if (rc == NGX_OK) {
+        ngx_http_experiment_value(v, value.data, value.len);
+    }
+
+    return rc == NGX_ERROR ? NGX_ERROR : NGX_OK;
+}
+
+
+/*
+ * "name/variant,..." of the exposed ones, empty where there is none.
+ * NGX_DECLINED: not known before the body is.
+ */
+
+ngx_int_t
+ngx_http_experiment_assignments(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *value)
 {
     u_char                       *p, *start;
     size_t                        len;
@@ -280,7 +307,7 @@ ngx_http_experiment_variable_assignments(ngx_http_request_t *r,
         e = &ctx->entries[i];
 
         if (e->pending) {
-            return NGX_OK;
+            return NGX_DECLINED;
         }
 
         if (e->a.exposed) {
@@ -290,7 +317,7 @@ ngx_http_experiment_variable_assignments(ngx_http_request_t *r,
     }
 
     if (len == 0) {
-        ngx_http_experiment_value(v, "", 0);
+        ngx_str_set(value, "");
         return NGX_OK;
     }
 
@@ -315,7 +342,8 @@ ngx_http_experiment_variable_assignments(ngx_http_request_t *r,
         }
     }
 
-    ngx_http_experiment_value(v, start, p - start);
+    value->data = start;
+    value->len = p - start;
 
     return NGX_OK;
 }
@@ -482,6 +510,22 @@ ngx_http_experiment_variable_unit(ngx_http_request_t *r,
 
 
 static ngx_int_t
+ngx_http_experiment_variable_token(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
+{
+    ngx_str_t  token;
+
+    if (ngx_http_experiment_feedback_token(r, ctx, &token) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_experiment_value(v, token.data, token.len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_http_experiment_variable_applied(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_variable_value_t *v)
 {
@@ -526,7 +570,7 @@ ngx_http_experiment_variable_txn(ngx_http_request_t *r,
 
 /* The variant that the request is served with. */
 
-static nxe_str_t
+nxe_str_t
 ngx_http_experiment_served(ngx_http_experiment_entry_t *e)
 {
     return e->handle->doc != NULL
@@ -563,7 +607,7 @@ ngx_http_experiment_same_name(ngx_str_t *name, u_char *p, size_t len)
 }
 
 
-static void
+void
 ngx_http_experiment_value(ngx_http_variable_value_t *v, const void *data,
     size_t len)
 {

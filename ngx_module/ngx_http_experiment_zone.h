@@ -13,6 +13,7 @@
 
 #include <nxe/hist.h>
 #include <nxe/hll.h>
+#include <nxe/meter.h>
 
 NXE_BEGIN_DECLS
 

@@ -71,7 +71,6 @@ http {
     server {
         listen 127.0.0.1:%%PORT%%;
         experiment on;
-        experiment_meter passive;    # what reads no body for itself
 
         location / { proxy_pass http://up; }
 

@@ -247,6 +247,8 @@ for my $case (
       qr/$none \/x\/y, /, 'a location in a location' ],
     [ 'location /x { experiment risky; experiment_ofrep open; }', undef,
       'a location that answers by itself' ],
+    [ 'location /x { experiment risky; experiment_feedback open; }', undef,
+      'one of feedback' ],
     [ 'location /x { experiment risky; experiment_ofrep open;
                      location /x/y { experiment_step a; } }',
       qr/$none \/x\/y, /, 'what is inside it' ],

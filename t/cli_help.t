@@ -25,7 +25,7 @@ like($err, qr/\Ausage: expctl COMMAND \[ARGS\] \[OPTIONS\]\n/, 'usage');
 
 my @commands = $err =~ /^  ([a-z]+) +/mg;
 is("@commands", 'init apply validate get list tree stage pause resume '
-    . 'rollback assign explain try analyze log price doctor completion '
+    . 'rollback assign explain try analyze log top price doctor completion '
     . 'version help',
     'all commands');
 

@@ -22,6 +22,7 @@ my %run = (
     'log.conf' => \&log_example,
     'clients.conf' => \&clients,
     'flags.conf' => \&flags,
+    'feedback.conf' => \&feedback,
 );
 
 my %local = map { $_ => 1 } qw(local.conf local-http.conf local-log.conf
@@ -61,6 +62,7 @@ sub tls {
 }
 
 $e->file('flags.keys', "# of the shop\nthe-key-of-the-shop\n", 0600);
+$e->file('feedback.keys', "the-key-of-the-desk\n", 0600);
 $e->file('local.conf', $e->fill('%%MAIN%%'));
 $e->file('local-server.conf', $e->fill('listen 127.0.0.1:%%PORT%%;'));
 $e->file('local-log.conf', $e->fill(
@@ -239,6 +241,37 @@ sub flags {
     chat('c-1', 'X-User-Id', $warm, 'X-Inference-Step', 'reply');
     is($e->received('OPENAI')->json->{temperature}, 0.9,
        'a request is edited to the same');
+}
+
+
+sub feedback {
+    $e->stage('reply-length', 'ab', '--exposure', '1');
+
+    my $short = unit_of('reply-length', 'short');
+    my $r = chat($short);
+    my ($request) = $e->log_next;
+    my $token = $r->header('X-Feedback-Token');
+
+    like($token, qr/^v1\./, 'feedback - a token with the answer');
+
+    my @page = ('/feedback/page', '{"metric":"rating","value":4}',
+                'X-Experiment-Feedback-Token', $token);
+
+    is($e->post(@page, 'Origin', 'https://app.example.com')->{status}, 202,
+       'feedback - of the page');
+    is($e->log_next->{unit}, $request->{experiments}[0]{unit},
+       'feedback - is of the unit of the request');
+    is($e->post(@page, 'Origin', 'https://elsewhere.example')->{status}, 403,
+       'feedback - of no other page');
+
+    my @app = ('/feedback/app', qq({"unit":"$short","metric":"resolved",)
+               . '"value":true}');
+
+    is($e->post(@app)->{status}, 401, 'feedback - not of everybody');
+    is($e->post(@app, 'X-Experiment-Feedback-Key', 'the-key-of-the-desk')
+       ->{status}, 202, 'feedback - of the application');
+    is(($e->log_next(3))[2]{unit}, $request->{experiments}[0]{unit},
+       'feedback - of the same unit');
 }
 
 

@@ -120,7 +120,6 @@ http {
         listen 127.0.0.1:%%PORT%%;
         listen 127.0.0.1:%%PORT_H2%% http2;
         experiment on;
-        experiment_meter passive;    # it reads bodies to ask for usage
         %%LOCATIONS%%
     }
     server {

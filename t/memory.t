@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# What a worker keeps does not grow: neither with requests of any kind, nor
-# with changes of the registry.
+# What a worker keeps does not grow: neither with requests and answers of any
+# kind, nor with changes of the registry.
 #
 # EDGE_MEMORY_REQUESTS (100,000) and EDGE_MEMORY_CHANGES (40) make it longer:
 # 10,000,000 and 1,000 are what a release is held against.
@@ -20,12 +20,54 @@ plan skip_all => 'no wrk' unless `which wrk`;
 
 my $requests = $ENV{EDGE_MEMORY_REQUESTS} // 100_000;
 my $changes = $ENV{EDGE_MEMORY_CHANGES} // 40;
-my ($rounds, $kinds) = (4, 10);
+my ($rounds, $kinds) = (4, 16);
 my $seconds = $requests > 1_000_000 ? 10 : 1;
 my $seed = 0;
 
+# What the APIs answer, whole and as a stream.
+my %answer = (
+    '/chat/completions' => [
+        '{"model":"gpt-4o","choices":[{"message":{"content":"Hi \\n you"},'
+            . '"finish_reason":"stop"}],"usage":{"prompt_tokens":20,'
+            . '"completion_tokens":5}}',
+        map { "data: $_\n\n" }
+        map({ '{"model":"gpt-4o","choices":[{"index":0,"delta":{"content":"'
+              . $_ . '"}}],"usage":null}' } 'Hi', ' you', 'x' x 500, '.'),
+        '{"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":20,'
+            . '"completion_tokens":5}}', '[DONE]' ],
+    '/responses' => [
+        '{"model":"gpt-4.1","status":"completed","output":[{"type":"message",'
+            . '"content":[{"type":"output_text","text":"Hi"}]}],'
+            . '"usage":{"input_tokens":9,"output_tokens":5}}',
+        map { "data: $_\n\n" }
+        map({ '{"type":"response.output_text.delta","delta":"' . $_ . '"}' }
+            'Hi', ' you', 'x' x 500),
+        '{"type":"response.completed","response":{"status":"completed",'
+            . '"usage":{"input_tokens":9,"output_tokens":5}}}' ],
+    '/messages' => [
+        '{"type":"message","model":"claude-x","stop_reason":"end_turn",'
+            . '"content":[{"type":"text","text":"Hi"}],'
+            . '"usage":{"input_tokens":10,"output_tokens":5}}',
+        map { "event: x\ndata: $_\n\n" }
+        '{"type":"message_start","message":{"model":"claude-x","usage":'
+            . '{"input_tokens":10,"output_tokens":1}}}',
+        map({ '{"type":"content_block_delta","index":0,"delta":{"type":'
+              . '"text_delta","text":"' . $_ . '"}}' } 'Hi', 'x' x 500),
+        '{"type":"message_delta","delta":{"stop_reason":"end_turn"},'
+            . '"usage":{"output_tokens":5}}', '{"type":"message_stop"}' ],
+);
+
 my $up = Edge->new;
 my $port = $up->port;
+
+$up->{vars}{ANSWERS} = join '', map {
+    my ($whole, @events) = map { s/\\/\\\\/gr } @{ $answer{$_} };
+    "location = /whole$_ { return 200 '$whole'; }
+     location = /stream$_ {
+         default_type text/event-stream;
+         return 200 '@{[ join '', @events ]}';
+     }"
+} sort keys %answer;
 
 $up->run(<<'EOC');
 %%BARE%%
@@ -37,6 +79,8 @@ http {
     server {
         listen 127.0.0.1:%%PORT%%;
         location / { add_header X-Up a; return 200 '{"choices":[]}'; }
+        default_type application/json;
+        %%ANSWERS%%
     }
 }
 EOC
@@ -75,6 +119,8 @@ http {
         listen 127.0.0.1:%%PORT%%;
         experiment on;
         access_log /dev/null experiment;
+        access_log "%%DIR%%/log/experiment.log" experiment
+                   if=\$http_x_logged;
         error_log "%%DIR%%/error.log" crit;
         client_max_body_size 100k;
         location / { proxy_pass http://up; }
@@ -89,9 +135,27 @@ http {
         location /page { error_page 405 = /other; return 405; }
         location /mirror { mirror /mirrored; proxy_pass http://up; }
         location /mirrored { internal; proxy_pass http://up; }
+        location /stream/ {
+            proxy_buffer_size 1k;
+            proxy_pass http://up;
+        }
     }
 }
 EOC
+
+# What is measured below is metered.
+for my $api (sort keys %answer) {
+    for my $form ('whole', 'stream') {
+        my $r = $e->post("/$form$api", $form eq 'stream' ? '{"stream":true}'
+                                                         : '{}',
+                         'X-Id', 'u-1', 'X-Logged', 1);
+        my $line = $e->log_next;
+
+        is($line->{'gen_ai.usage.output_tokens'}, 5, "$form$api - metered");
+        unlike($r->{body}, qr/"usage"/, "$form$api - usage taken out again")
+            if "$form$api" eq 'stream/chat/completions';
+    }
+}
 
 my ($worker) = $e->workers;
 my $script = $e->file('load.lua', script());
@@ -130,9 +194,17 @@ $up->finish;
 $e->done;
 
 
+# What is the worker's alone.  The zone of the counters is shared memory of a
+# fixed size, and its pages come as phases do.
+
 sub private_kb {
     $e->sync;
-    my ($kb) = $e->read_file("/proc/$worker/status") =~ /^RssAnon:\s+(\d+)/m;
+    my ($kb, $private) = (0, 0);
+
+    for (split /\n/, $e->read_file("/proc/$worker/smaps")) {
+        $private = $1 eq 'p' if /^[0-9a-f]+-[0-9a-f]+ \S{3}(\S) /;
+        $kb += $1 if $private && /^Private_(?:Clean|Dirty):\s+(\d+)/;
+    }
 
     return $kb;
 }
@@ -195,6 +267,7 @@ local chat = '{"model":"gpt-4o","temperature":0.7,"messages":[' ..
     '{"role":"user","content":"' .. string.rep("parcel ", 100) .. '"}]}'
 local long = '{"temperature":0.7,"messages":[{"role":"user","content":"' ..
     string.rep("parcel ", 5000) .. '"}]}'
+local stream = '{"stream":true,' .. chat:sub(2)
 local large = string.rep("x", 120 * 1024)
 local all, n = {}, 0
 
@@ -228,7 +301,13 @@ function init(args)
             post("/auth", i, chat),
             post("/page", i, chat),
             post("/mirror", i, chat),
-            post("/large", i, large)
+            post("/large", i, large),
+            post("/whole/chat/completions", i, chat),
+            post("/whole/responses", i, chat),
+            post("/whole/messages", i, chat),
+            post("/stream/chat/completions", i, stream),
+            post("/stream/responses", i, stream),
+            post("/stream/messages", i, stream)
         }) do
             all[#all + 1] = r
         end

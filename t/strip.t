@@ -94,13 +94,14 @@ EOC
 my $b = $e->unit('h', variant => 'b');
 
 
-# The names that a request's headers arrive with, but for those that nginx
-# and the client of these tests always send.
+# The names that a request's headers arrive with, but for those that nginx,
+# the client of these tests and the edge always send.
 
 sub names {
     my ($got) = @_;
 
-    return join ' ', grep { !/^(?:host|connection|content-length)$/i }
+    return join ' ', grep { !/^(?:host|connection|content-length)$/i
+                             && $_ ne 'X-Experiment-Request-Id' }
         map { $_->[0] } @{ $got->{headers} };
 }
 

@@ -24,6 +24,12 @@ int nxe_base64url_ok(nxe_str_t s);
  */
 nxe_status_t nxe_base64url_decode(nxe_str_t s, char *out, size_t *len);
 
+/* What n bytes are encoded to. */
+#define nxe_base64url_len(n)  (((n) * 4 + 2) / 3)
+
+/* Encodes s into out, which has room for nxe_base64url_len(s.len) bytes. */
+size_t nxe_base64url_encode(nxe_str_t s, char *out);
+
 
 NXE_END_DECLS
 

@@ -57,6 +57,9 @@ void nxe_hex(const unsigned char *data, size_t len, char *out);
 /* The inverse; NXE_INVALID unless s is exactly 2 * len hex digits. */
 nxe_status_t nxe_unhex(nxe_str_t s, unsigned char *out, size_t len);
 
+/* 1 if len bytes are equal; the time tells nothing of where they differ. */
+int nxe_same(const void *a, const void *b, size_t len);
+
 /* Overwrites memory in a way that the compiler keeps. */
 void nxe_erase(void *data, size_t len);
 

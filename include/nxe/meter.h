@@ -13,7 +13,7 @@
 
 #include <nxe/base.h>
 #include <nxe/dialect.h>
-#include <nxe/json.h>
+#include <nxe/pick.h>
 #include <nxe/sse.h>
 
 NXE_BEGIN_DECLS
@@ -32,40 +32,16 @@ typedef enum {
 
 #define NXE_METER_TEXT     64       /* bytes of a name; longer ones are cut */
 #define NXE_METER_REASONS  8        /* finish reasons; later ones are left out */
-#define NXE_METER_FIELDS   24
+#define NXE_METER_MAX      (1024 * 1024)            /* bytes of an event */
 
 typedef struct {
     uint8_t             len;
     char                data[NXE_METER_TEXT];
 } nxe_meter_text_t;
 
-#define NXE_METER_MAX      (1024 * 1024)    /* of an event, of a JSON body */
-
-/* Bytes of a stream that go on to who asked for it. */
-
-typedef void (*nxe_meter_pt)(void *ctx, nxe_str_t bytes);
+/* What an answer says, or a part of it. */
 
 typedef struct {
-    nxe_dialect_t       dialect;
-    unsigned            flags;      /* of the scan */
-    unsigned            stream:1;
-    unsigned            large:1;    /* a JSON body is above the limit */
-    nxe_sse_t           sse;
-    const nxe_mem_t    *mem;
-    char               *body;       /* so far */
-    size_t              len;
-    size_t              size;
-    uint64_t            now;        /* of what is fed */
-
-    nxe_meter_pt        emit;       /* NULL: nothing is taken out */
-    void               *ctx;
-    nxe_str_t           cut;        /* what the event is to lose */
-    unsigned            drop:1;     /* all of it */
-
-    nxe_json_node_t     root;
-    nxe_json_node_t    *at[NXE_METER_FIELDS];
-    const char         *data;       /* that was scanned */
-
     unsigned            counted;    /* bit 1 << nxe_tokens_t: is known */
     uint64_t            tokens[NXE_TOKENS];
     nxe_meter_text_t    model;
@@ -76,22 +52,82 @@ typedef struct {
     unsigned            truncated:1;    /* by a limit of tokens */
     unsigned            content:1;      /* some, of whatever kind */
     unsigned            failed:1;       /* it says that it failed */
+} nxe_meter_said_t;
+
+/* An event, or a JSON answer, until it is known to be one. */
+
+typedef struct {
+    nxe_meter_said_t    said;
+    nxe_meter_text_t    type;
+    nxe_meter_text_t    status;
+    unsigned            usage:1;        /* some */
+    unsigned            no_usage:1;     /* null */
+    unsigned            list:1;         /* choices, items, blocks */
+    unsigned            some:1;         /* and some */
+    unsigned            delta:1;        /* something is added */
+} nxe_meter_part_t;
+
+/* The last event that had content and said nothing else. */
+
+#define NXE_METER_REPEAT   1024     /* bytes of one; longer ones are read */
+#define NXE_METER_SPANS    24       /* values in it that may be others */
+
+typedef struct {
+    uint32_t            start;      /* of a string without its quotes */
+    uint32_t            end;
+    unsigned            string;
+    unsigned            least;      /* bytes that it has to have */
+} nxe_meter_span_t;
+
+typedef struct {
+    size_t              len;
+    size_t              cut;        /* where it loses something */
+    size_t              cut_len;
+    unsigned            nspans;
+    unsigned            nvaries;
+    nxe_meter_span_t    spans[NXE_METER_SPANS];
+    nxe_meter_span_t    varies[NXE_METER_SPANS];    /* of what is read now */
+    char                text[NXE_METER_REPEAT];
+} nxe_meter_repeat_t;
+
+/* Bytes of a stream that go on to who asked for it. */
+
+typedef void (*nxe_meter_pt)(void *ctx, nxe_str_t bytes);
+
+typedef struct {
+    nxe_dialect_t       dialect;
+    unsigned            stream:1;
     unsigned            ended:1;        /* as its API ends an answer */
     unsigned            understood:1;   /* something of it */
+    nxe_meter_said_t    said;
 
     /* of a stream, by the clock of the caller, nanoseconds */
+    uint64_t            now;            /* of what is fed */
     uint64_t            contents;       /* events with content */
     uint64_t            first;          /* content event */
     uint64_t            last;
     uint64_t            gap;            /* the longest between two of them */
+
+    nxe_sse_t           sse;
+    nxe_pick_t          pick;
+    nxe_meter_part_t    part;
+    nxe_meter_repeat_t *repeat;         /* NULL: not yet */
+    unsigned            plain:1;        /* the event read last has content */
+
+    nxe_meter_pt        emit;           /* NULL: nothing is taken out */
+    void               *ctx;
+    nxe_str_t           data;           /* of the event */
+    nxe_str_t           cut;            /* what it is to lose */
+    unsigned            drop:1;         /* all of it */
 } nxe_meter_t;
 
 /*
- * stream: an event stream, else one JSON value.  flags: of the scan.
- * NXE_DECLINED: answers of the dialect say nothing here; NXE_NOMEM.
+ * stream: an event stream, else one JSON value.  mem serves events that the
+ * end of a chunk cuts, no more.  NXE_DECLINED: answers of the dialect say
+ * nothing here.
  */
 nxe_status_t nxe_meter_init(nxe_meter_t *m, nxe_dialect_t dialect, int stream,
-    unsigned flags, const nxe_mem_t *mem);
+    const nxe_mem_t *mem);
 
 /*
  * Of a chat's stream for which the edge asked for usage and the client did

@@ -33,11 +33,20 @@ typedef void (*nxe_sse_pt)(void *ctx, nxe_str_t type, nxe_str_t data);
 
 typedef void (*nxe_sse_raw_pt)(void *ctx, nxe_str_t bytes);
 
+/*
+ * Before an event is read: behind it, with the empty line that ends it, if its
+ * bytes are there and the caller knows what it says; else NULL.
+ */
+
+typedef const char *(*nxe_sse_same_pt)(void *ctx, const char *p,
+    const char *end);
+
 typedef struct {
     const nxe_mem_t    *mem;
     size_t              max;        /* bytes of an event */
     nxe_sse_pt          event;
     nxe_sse_raw_pt      raw;        /* NULL: nobody wants them */
+    nxe_sse_same_pt     same;       /* NULL: all are read */
     void               *ctx;
 
     char               *kept;       /* the event's bytes so far */

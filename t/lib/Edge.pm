@@ -68,6 +68,7 @@ sub new {
     my $self = bless {
         pid => $$, ports => {}, procs => [], log_at => {}, vars => {}, logs => {},
         dir => folder(), poll => '20ms', workers => 1,
+        connections => 1024,
     }, $class;
 
     ($self->{user}, $self->{group}) = worker_user();
@@ -405,6 +406,8 @@ sub fill {
     my $user = $> == 0 ? "user $self->{user} $self->{group};" : '';
     my $workers = $self->{workers};
     my $cpu = defined $ENV{NXE_CPU} ? 'env NXE_CPU;' : '';
+    my $files = $self->{connections} > 1024
+        ? "worker_rlimit_nofile @{[ 2 * $self->{connections} ]};" : '';
 
     my %vars = (
         DIR => $d, REGISTRY => $self->registry, MODULE => module(),
@@ -418,7 +421,8 @@ sub fill {
             pid "$d/nginx.pid";
             lock_file "$d/nginx.lock";
             error_log "$d/error.log" info;
-            events { worker_connections 1024; }
+            $files
+            events { worker_connections $self->{connections}; }
         },
 
         MAIN => ($ENV{EDGE_STATIC} ? '' : 'load_module "' . module() . '"; ')

@@ -64,6 +64,13 @@ static const row_t  streams[] = {
       CHAT("{\"content\":\"Hel\"}") CHAT_END("length") DONE,
       NOT_COUNTED, "gpt-4o-2024", "length", 1, 0, "te", "chat without usage" },
     { NXE_DIALECT_OPENAI_CHAT,
+      "data: {\"model\":\"first\",\"usage\":{\"prompt_tokens\":9,"
+      "\"prompt_tokens_details\":{\"cached_tokens\":4}}}\n\n"
+      "data: {\"model\":\"second\",\"choices\":[{\"finish_reason\":\"\"}],"
+      "\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":1}}\n\n" DONE,
+      { 8, 1, NONE, NONE, NONE }, "first", "", 0, 0, "e",
+      "chat, the first model and the last usage, a reason that is none" },
+    { NXE_DIALECT_OPENAI_CHAT,
       CHAT("{\"content\":\"Hel\"}") CHAT("{\"content\":\"lo\"}"),
       NOT_COUNTED, "gpt-4o-2024", "", 2, 0, "", "chat, cut off" },
     { NXE_DIALECT_OPENAI_CHAT,
@@ -284,22 +291,23 @@ same(const row_t *row, const nxe_meter_t *m, uint64_t contents)
     p = reasons;
     *p = '\0';
 
-    for (k = 0; k < m->nreasons; k++) {
-        p += sprintf(p, "%s%.*s", k == 0 ? "" : ",", m->reasons[k].len,
-                     m->reasons[k].data);
+    for (k = 0; k < m->said.nreasons; k++) {
+        p += sprintf(p, "%s%.*s", k == 0 ? "" : ",", m->said.reasons[k].len,
+                     m->said.reasons[k].data);
     }
 
-    (void) sprintf(flags, "%s%s%s%s", m->refusal ? "r" : "",
-                   m->truncated ? "t" : "", m->failed ? "f" : "",
+    (void) sprintf(flags, "%s%s%s%s", m->said.refusal ? "r" : "",
+                   m->said.truncated ? "t" : "", m->said.failed ? "f" : "",
                    m->ended ? "e" : "");
 
     unit_row(strcmp(reasons, row->reasons) == 0, row->why);
+    unit_row((m->said.nreasons != 0) == (row->reasons[0] != '\0'), row->why);
     unit_row(strcmp(flags, row->flags) == 0, row->why);
-    unit_row(m->model.len == strlen(row->model)
-             && memcmp(m->model.data, row->model, m->model.len) == 0,
+    unit_row(m->said.model.len == strlen(row->model)
+             && memcmp(m->said.model.data, row->model, m->said.model.len) == 0,
              row->why);
     unit_row(contents == row->contents, row->why);
-    unit_row(m->tool_calls == row->calls, row->why);
+    unit_row(m->said.tool_calls == row->calls, row->why);
 }
 
 
@@ -312,10 +320,10 @@ each(const row_t *row, int stream)
     len = strlen(row->in);
 
     for (cut = 0; cut <= len + 1; cut++) {
-        assert_int_equal(nxe_meter_init(&m, row->dialect, stream, 0,
+        assert_int_equal(nxe_meter_init(&m, row->dialect, stream,
                                         unit_mem), NXE_OK);
         feed_cut(&m, row->in, cut);
-        same(row, &m, stream ? m.contents : m.content);
+        same(row, &m, stream ? m.contents : m.said.content);
     }
 }
 
@@ -345,8 +353,84 @@ test_bodies(void **state)
         each(&bodies[i], 0);
     }
 
-    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_JSON, 0, 0, unit_mem),
+    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_JSON, 0, unit_mem),
                      NXE_DECLINED);
+}
+
+
+/*
+ * Events that are compared with the one before give what reading gives: what
+ * comes between them, what ends a string, what makes a number none.
+ */
+
+#define EVENT(content, n, more)  "data: {\"choices\":[{\"delta\":{\"content\":\""  \
+    content "\"}}],\"n\":" n ",\"usage\":null" more "}\n\n"
+
+#define TEN    "xxxxxxxxxx"
+#define LONG   TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
+static const char  before[] = EVENT("0", "0", "");
+
+static const struct {
+    const char  *in;
+    uint64_t     contents;      /* with the event before */
+} likes[] = {
+    { EVENT("a", "1", "") "data: " LONG "\n" EVENT("b", "1", ""), 2 },
+    { EVENT("a", "1", "") EVENT("b", "1", "") EVENT("ccc", "22", ""), 4 },
+    { EVENT("a", "1", "") EVENT("", "1", "") EVENT("b", "1", ""), 3 },
+    { EVENT("aa", "12", "") EVENT("a", "1", "") EVENT("\\\"", "-3", ""), 4 },
+    { EVENT("a", "1", "") EVENT("a", ".", "") EVENT("a", "", ""), 2 },
+    { EVENT("a", "1", "") EVENT("a", "null", "") EVENT("a", "\"1\"", ""), 4 },
+    { EVENT("a", "1", "") EVENT("\\", "1", "") EVENT("b", "1", ""), 3 },
+    { EVENT("a", "1", "") EVENT("x\n\ndata: y", "1", "")
+      EVENT("b", "1", ""), 3 },
+    { EVENT("a", "1", "") EVENT("x\r\rdata: y", "1", "")
+      EVENT("b", "1", ""), 3 },
+    { EVENT("a", "1", ",\"model\":\"m\"") EVENT("b", "1", ",\"model\":\"n\""),
+      3 },
+    { EVENT("a", "1", "") "data: {\"choices\":[],\"usage\":{"
+      "\"completion_tokens\":4}}\n\n" EVENT("b", "1", ""), 3 },
+    { "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{"
+      "\"x\":1}}\n\ndata: {\"choices\":[],\"usage\":{"
+      "\"completion_tokens\":4}}\n\ndata: {\"choices\":[{\"delta\":{"
+      "\"content\":\"b\"}}],\"usage\":{\"x\":1}}\n\n", 3 },
+    { EVENT("a", "1", "") EVENT("b", "1", ",\"error\":\"\"")
+      EVENT("c", "1", ""), 4 }
+};
+
+
+static void
+test_likes(void **state)
+{
+    size_t       i, cut;
+    nxe_meter_t  m, read;
+
+    (void) state;
+
+    for (i = 0; i < unit_n(likes); i++) {
+        assert_int_equal(nxe_meter_init(&read, NXE_DIALECT_OPENAI_CHAT, 1,
+                                        unit_mem), NXE_OK);
+        read.sse.same = NULL;
+        read.sse.max = 150;
+        feed(&read, before, sizeof(before) - 1);
+        feed_cut(&read, likes[i].in, 0);
+        unit_row(read.contents == likes[i].contents, likes[i].in);
+
+        for (cut = 0; cut <= strlen(likes[i].in) + 1; cut++) {
+            assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1,
+                                            unit_mem), NXE_OK);
+            m.sse.max = 150;
+            feed(&m, before, sizeof(before) - 1);
+            feed_cut(&m, likes[i].in, cut);
+
+            unit_row(m.contents == read.contents
+                     && m.said.counted == read.said.counted
+                     && m.said.failed == read.said.failed
+                     && m.said.model.len == read.said.model.len
+                     && memcmp(m.said.model.data, read.said.model.data,
+                               m.said.model.len) == 0, likes[i].in);
+        }
+    }
 }
 
 
@@ -355,6 +439,12 @@ static const struct {
     const char  *out;
     const char  *why;
 } strips[] = {
+    { EVENT("a", "1", ",\"o\":\"\"") EVENT("a", "1", ",\"o\":\"xyz\"")
+      EVENT("bcd", "1", ",\"o\":\"\""),
+      "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"n\":1,"
+      "\"o\":\"\"}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],"
+      "\"n\":1,\"o\":\"xyz\"}\n\ndata: {\"choices\":[{\"delta\":{\"content\":"
+      "\"bcd\"}}],\"n\":1,\"o\":\"\"}\n\n", "like the one before" },
     { "data: {\"choices\":[],\"usage\":null}\n\n",
       "data: {\"choices\":[]}\n\n", "the last member" },
     { "data: {\"usage\" : null , \"choices\":[]}\n\n",
@@ -374,14 +464,16 @@ static const struct {
     { "data: {\"choices\":[],\ndata: \"usage\":null}\n\n",
       "data: {\"choices\":[],\ndata: \"usage\":null}\n\n",
       "in lines it stays" },
-    { "data: {\"choices\":[],\ndata: \"usage\":{}}\n\ndata: b\n\n",
+    { "data: {\"choices\":[],\ndata: \"usage\":{\"a\":1}}\n\ndata: b\n\n",
       "data: b\n\n", "all of it goes, in lines too" },
     { ": a\n\nid: 1\n\n\n\ndata: {\"usage\":nul\n\ndata: c",
       ": a\n\nid: 1\n\n\n\ndata: {\"usage\":nul\n\ndata: c",
       "what it does not know, and an end in the middle" },
-    { "data: {\"a\":\"0123456789012345678901234567890123456789012345678901\","
+    { "data: {\"a\":\"0123456789012345678901234567890123456789012345678901"
+      "01234567890123456789\","
       "\"usage\":null}\n\ndata: {\"usage\":null}\n\n",
-      "data: {\"a\":\"0123456789012345678901234567890123456789012345678901\","
+      "data: {\"a\":\"0123456789012345678901234567890123456789012345678901"
+      "01234567890123456789\","
       "\"usage\":null}\n\ndata: {}\n\n", "a large one passes" }
 };
 
@@ -405,9 +497,9 @@ test_strip(void **state)
     for (i = 0; i < unit_n(strips); i++) {
         for (cut = 0; cut <= strlen(strips[i].in) + 1; cut++) {
             nxe_buf_init(&out, 4096);
-            assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1, 0,
+            assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1,
                                             unit_mem), NXE_OK);
-            m.sse.max = 80;
+            m.sse.max = 100;
             nxe_meter_strip(&m, emit, &out);
             feed_cut(&m, strips[i].in, cut);
 
@@ -443,7 +535,7 @@ test_times(void **state)
 
     (void) state;
 
-    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1, 0,
+    assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 1,
                                     unit_mem), NXE_OK);
 
     for (i = 0; i < unit_n(events); i++) {
@@ -464,6 +556,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_likes),
         cmocka_unit_test(test_strip),
         cmocka_unit_test(test_times)
     };

@@ -6,6 +6,7 @@ package Bench::Sides;
 #     my $s = Bench::Sides->new(sides => [ 'plain', 'override' ],
 #                               edge => CORE, load => CORE);
 #     $s->verify('/v1/chat/completions', BODY);
+#     $s->verify_answers('/answer/v1/chat/completions', BODY, ANSWER);
 #     $s->port('plain'); $s->worker('plain');
 #     $s->finish;
 
@@ -17,7 +18,9 @@ use POSIX ();
 
 use Edge;
 
-our @all = qw(plain split assign override lua);
+# Those that differ in what they do to requests, and to answers.
+our @requests = qw(plain split assign override lua);
+our @answers = qw(plain off meter inject);
 
 our %text = (
     plain => 'proxy_pass alone, module not loaded',
@@ -25,6 +28,9 @@ our %text = (
     assign => 'the module assigns and logs',
     override => 'the module sets system, temperature, model, max_tokens',
     lua => 'Lua sets the same four: cjson decodes and encodes',
+    off => 'the module assigns and logs, experiment_meter off',
+    meter => 'the module meters, usage is asked for by the client',
+    inject => 'the module meters, and asks for the usage itself',
 );
 
 our %override = (
@@ -34,7 +40,11 @@ our %override = (
 
 # Which nginx a side is a server of.
 my %edge_of = (plain => 'bare', split => 'bare', assign => 'module',
-               override => 'module', lua => 'lua');
+               override => 'module', lua => 'lua', off => 'module',
+               meter => 'module', inject => 'module');
+
+# What the provider of bench/stream.c and bench/upstream.c says it wrote.
+my $tokens = 496;
 
 my $json = JSON::PP->new->canonical->utf8;
 
@@ -46,6 +56,11 @@ my $alike = q{
     upstream model {
         server 127.0.0.1:%%PORT_MODEL%%;
         keepalive 128;
+        keepalive_requests 100000000;
+    }
+    upstream stream {
+        server 127.0.0.1:%%PORT_STREAM%%;
+        keepalive 1024;
         keepalive_requests 100000000;
     }
 };
@@ -130,10 +145,11 @@ sub start_upstream {
 sub edge {
     my ($self, $name, @wrap) = @_;
     my $edge = Edge->new(wrap => [ 'taskset', '-c', $self->{edge}, @wrap ],
-                         poll => '250ms');
+                         poll => '250ms', connections => 4096);
 
     $edge->{vars}{PORT_MODEL} = $self->{model};
     $edge->{vars}{PORT_RECORD} = $self->{up}->port('PORT_UP');
+    $edge->{vars}{PORT_STREAM} = $self->provider;
 
     return $self->{$name} = $edge;
 }
@@ -152,6 +168,14 @@ sub server {
         location /v1/ { proxy_pass http://model; }
         location /spooled/ {
             client_body_buffer_size 16k;
+            proxy_pass http://model;
+        }
+        location /stream/ {
+            proxy_buffering off;
+            proxy_pass http://stream;
+        }
+        location /answer/ {
+            proxy_buffers 16 8k;
             proxy_pass http://model;
         }
         location /verify/ { proxy_pass http://127.0.0.1:%%PORT_RECORD%%; }
@@ -246,8 +270,11 @@ sub start_module {
 
     # %%HTTP%% has the limits and the log.
     $edge->run(join '', '%%MAIN%% http { %%HTTP%%', $alike,
-        server('assign', 'experiment assign;'),
-        server('override', 'experiment override;'), '}');
+        server('assign', 'experiment assign; experiment_meter off;'),
+        server('override', 'experiment override; experiment_meter off;'),
+        server('off', 'experiment assign; experiment_meter off;'),
+        server('meter', 'experiment assign; experiment_meter passive;'),
+        server('inject', 'experiment assign;'), '}');
 }
 
 
@@ -279,6 +306,20 @@ sub port {
 }
 
 
+# Where bench-stream has to listen, to which /stream/ of each side passes on.
+
+sub provider { return $_[0]{up}->port('PORT_STREAM') }
+
+
+# A side as bench-stream has it told.
+
+sub stream {
+    my ($self, $side) = @_;
+
+    return "$side=" . $self->port($side) . ($side eq 'inject' ? ':strip' : '');
+}
+
+
 sub worker {
     my ($self, $side) = @_;
     my ($pid) = $self->owner($side)->workers;
@@ -296,6 +337,16 @@ sub forget {
 }
 
 
+# Those of some sides that are here.
+
+sub among {
+    my ($self, @some) = @_;
+    my %here = map { $_ => 1 } @{ $self->{sides} };
+
+    return grep { $here{$_} } @some;
+}
+
+
 # Asks each side once, before a recording upstream: what was to be edited is
 # edited and nothing else is, what was not has the very bytes, and there is
 # one line of log.  Dies of what is not so.
@@ -303,7 +354,7 @@ sub forget {
 sub verify {
     my ($self, $path, $body) = @_;
 
-    for my $side (@{ $self->{sides} }) {
+    for my $side ($self->among(@requests)) {
         my $edge = $self->owner($side);
         my $r = $edge->post("/verify$path", $body, 'X-Conversation-Id',
                             'conversation-1', port => $self->port($side));
@@ -330,6 +381,40 @@ sub verify {
         die "verify: $side logged no variant '$variant'\n"
             if $line->{experiments}[0]{variant} ne $variant;
     }
+}
+
+
+# Asks each side for an answer, and for a stream from bench-stream, which holds
+# each byte against what it should be; the log has the tokens where they are
+# metered.
+
+sub verify_answers {
+    my ($self, $uri, $body, $answer) = @_;
+
+    for my $side ($self->among(@answers)) {
+        my $edge = $self->owner($side);
+        my $r = $edge->post($uri, $body, 'X-Conversation-Id',
+                            'conversation-1', port => $self->port($side));
+
+        die "verify: $side changed the answer\n" if $r->{body} ne $answer;
+        verify_tokens($side, $edge->log_next);
+
+        system("$Edge::build/bench-stream -c 1 -n 1 -l "
+               . $self->provider . ' ' . $self->stream($side)
+               . ' > /dev/null') == 0
+            or die "verify: $side did not stream as it should\n";
+        verify_tokens($side, $edge->log_next);
+    }
+}
+
+
+sub verify_tokens {
+    my ($side, $line) = @_;
+    my $got = $line->{'gen_ai.usage.output_tokens'};
+    my $want = $side eq 'meter' || $side eq 'inject' ? $tokens : 'no';
+
+    die "verify: $side logged ${\($got // 'no')} tokens, not $want\n"
+        if ($got // 'no') ne $want;
 }
 
 

@@ -241,9 +241,12 @@ sub parse {
         my ($line, @lines) = split /\r\n/, $head;
         my ($method, $uri, $version) = split / /, $line;
 
+        # Heads are compared: the edge's id differs from request to request.
+        my $same = $head =~ s/^X-Experiment-Request-Id: [0-9a-f]{32}\r\n//mr;
+
         my $req = bless {
             n => ++$self->{count}, conn => $c->{n}, method => $method,
-            uri => $uri, version => $version, head => $head, body => '',
+            uri => $uri, version => $version, head => $same, body => '',
             headers => [ map { [ /^([^:]*):[ \t]*(.*?)[ \t]*\z/s ] } @lines ],
         }, 'Edge::Upstream::Request';
 

@@ -1,0 +1,38 @@
+/*
+ * What expctl top prints.
+ */
+
+#ifndef EXPCTL_TOPSHOW_H
+#define EXPCTL_TOPSHOW_H
+
+#include "cli/topdata.h"
+
+
+typedef struct {
+    const cli_t         *cli;       /* its memory is that of one picture */
+    const top_sample_t  *now;
+    const top_sample_t  *old;       /* NULL: since the counters began */
+    const char          *trouble;   /* why now is not of now, or NULL */
+    int                  lines;     /* of the terminal; 0: no bound */
+    int                  again;     /* not the first one */
+} top_view_t;
+
+/*
+ * Prints one picture, of the experiments of the command line or, if it has
+ * none, of all.  CLI_DONE or CLI_ENV.
+ */
+int top_show(const top_view_t *view);
+
+/* 1 if the experiment is one of those that are asked for. */
+int top_wanted(const cli_t *cli, const top_experiment_t *e);
+
+/* Seconds that the figures are of; 0: not known. */
+double top_seconds(const top_view_t *view);
+
+/* topdump.c: as JSON, as CSV. */
+
+int top_dump_json(const top_view_t *view);
+int top_dump_csv(const top_view_t *view);
+
+
+#endif /* EXPCTL_TOPSHOW_H */

@@ -1,0 +1,157 @@
+
+/*
+ * What pages of other origins may do with an endpoint (CORS).
+ */
+
+#include "ngx_http_experiment_endpoint.h"
+
+
+static ngx_uint_t ngx_http_experiment_origin_ok(ngx_str_t *origin);
+
+
+/* origin=URL */
+
+char *
+ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
+    ngx_http_experiment_feedback_conf_t *conf)
+{
+    ngx_str_t  *origin;
+
+    origin = ngx_array_push(&conf->origins);
+    if (origin == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *origin = *word;
+
+    if (ngx_strncmp(word->data, "origin=", 7) == 0) {
+        origin->data += 7;
+        origin->len -= 7;
+
+        if (ngx_http_experiment_origin_ok(origin)) {
+            return NGX_CONF_OK;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\", expected \"origin=\" and "
+                       "an origin as browsers send it, \"https://HOST\" or "
+                       "\"https://HOST:PORT\" in lower case", word);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* A scheme and an authority, and nothing that no browser would send. */
+
+static ngx_uint_t
+ngx_http_experiment_origin_ok(ngx_str_t *origin)
+{
+    u_char      c;
+    size_t      i, scheme;
+
+    scheme = ngx_strncmp(origin->data, "https://", 8) == 0 ? 8
+             : ngx_strncmp(origin->data, "http://", 7) == 0 ? 7 : 0;
+
+    if (scheme == 0 || origin->len == scheme) {
+        return 0;
+    }
+
+    for (i = scheme; i < origin->len; i++) {
+        c = origin->data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'
+              || c == '.' || c == '_' || c == ':' || c == '[' || c == ']'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* What a browser asks before it posts from another origin, and the rest. */
+
+ngx_int_t
+ngx_http_experiment_preflight(ngx_http_request_t *r,
+    ngx_http_experiment_loc_conf_t *elcf, ngx_int_t listed)
+{
+    char       *allow;
+    ngx_int_t   rc;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (listed == NGX_DECLINED) {
+        return ngx_http_experiment_answer(r, NGX_HTTP_FORBIDDEN, NULL);
+    }
+
+    allow = elcf->feedback->origins.nelts != 0 ? "POST, OPTIONS" : "POST";
+
+    if (listed != NGX_OK || r->method != NGX_HTTP_OPTIONS) {
+        return ngx_http_experiment_answer_text(r, "Allow", allow) != NGX_OK
+               ? NGX_HTTP_INTERNAL_SERVER_ERROR
+               : ngx_http_experiment_answer(r, NGX_HTTP_NOT_ALLOWED, NULL);
+    }
+
+    /* a page has no key to send, and no cookies are wanted */
+
+    if (ngx_http_experiment_answer_text(r, "Access-Control-Allow-Methods", "POST")
+            != NGX_OK
+        || ngx_http_experiment_answer_text(r, "Access-Control-Allow-Headers",
+               elcf->feedback->trust == NXE_TRUST_TOKEN
+               ? "Content-Type, X-Experiment-Feedback-Token"
+               : elcf->feedback->trust == NXE_TRUST_KEY
+               ? "Content-Type, X-Experiment-Feedback-Key" : "Content-Type")
+           != NGX_OK
+        || ngx_http_experiment_answer_text(r, "Access-Control-Max-Age", "600")
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_experiment_answer(r, NGX_HTTP_NO_CONTENT, NULL);
+}
+
+
+/*
+ * NGX_OK: an origin that is listed, which the answer then says; NGX_DECLINED:
+ * another; NGX_DONE: none.
+ */
+
+ngx_int_t
+ngx_http_experiment_origin(ngx_http_request_t *r,
+    ngx_http_experiment_feedback_conf_t *conf)
+{
+    ngx_str_t        *origin;
+    ngx_uint_t        i, n;
+    ngx_table_elt_t  *h;
+
+    if (conf->origins.nelts != 0
+        && ngx_http_experiment_answer_text(r, "Vary", "Origin") != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    h = ngx_http_experiment_find_header(r, nxe_str("origin"), &n);
+
+    if (h == NULL) {
+        return NGX_DONE;
+    }
+
+    origin = conf->origins.elts;
+
+    for (i = 0; n == 1 && i < conf->origins.nelts; i++) {
+        if (origin[i].len == h->value.len
+            && ngx_memcmp(origin[i].data, h->value.data, h->value.len) == 0)
+        {
+            return ngx_http_experiment_answer_header(r,
+                               "Access-Control-Allow-Origin", origin[i]);
+        }
+    }
+
+    return NGX_DECLINED;
+}
