@@ -227,7 +227,7 @@ sub whole {
              . 'experiment_keys "%%KEYS%%";'
         unless $block =~ /experiment_registry /;
 
-    $http .= ' access_log off;' unless $block =~ /access_log/;
+    $http .= ' access_log off;';
 
     my %pools = map { $_ => 1 } $block =~ m{\b(\w+_pool)\b}g;
     for my $pool (sort keys %pools) {
