@@ -198,7 +198,9 @@ print_about(const cli_t *cli, const top_experiment_t *e)
         printf(", exposure %s", text);
     }
 
-    printf(", phase %llu", (unsigned long long) e->phase);
+    if (e->phase != 0) {
+        printf(", phase %llu", (unsigned long long) e->phase);
+    }
 
     if (e->revision != 0) {
         printf(", revision %llu", (unsigned long long) e->revision);
@@ -206,6 +208,10 @@ print_about(const cli_t *cli, const top_experiment_t *e)
 
     if (e->layer.len != 0) {
         printf(", layer %s", cli_safe(cli, e->layer));
+    }
+
+    if (e->feedback != 0) {
+        printf(", feedback %s", cli_count(cli, e->feedback));
     }
 
     putchar('\n');

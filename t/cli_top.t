@@ -168,8 +168,8 @@ END
 my @json = map { decode_json($_) } split /\n/, $out;
 is(scalar @json, 6, 'json - a row a line');
 is_deeply($json[0], { experiment => 'tone', stage => 'ab', exposure => 0.2,
-    phase => 1, revision => 3, variant => 'concise', step => 'default',
-    window => 'start', window_s => 600, units => 45, requests => 90,
+    phase => 1, revision => 3, feedback => 0, variant => 'concise',
+    step => 'default', window => 'start', window_s => 600, units => 45, requests => 90,
     errors => 3, error_rate => 3 / 90, aborted => 2, input_tokens => 9,
     output_tokens => 3, cost => 1e-9, currency => 'USD',
     response_ms => { n => 90, p50 => bin(312), p95 => bin(400), p99 => bin(400) },
@@ -179,7 +179,7 @@ is_deeply($json[0], { experiment => 'tone', stage => 'ab', exposure => 0.2,
 
 ($rc, $out) = top('-o', 'csv');
 is((split /\n/, $out)[1], 'tone,ab,1,concise,default,start,600,45,90,2,1,0,2,'
-    . join(',', map { bin($_) } 312, 400, 400, 100), 'csv');
+    . join(',', map { bin($_) } 312, 400, 400, 100) . ',0', 'csv');
 
 # a window
 
@@ -284,6 +284,22 @@ for my $o ([], ['-o', 'csv'], ['-o', 'json']) {
     unlike($out, qr/[^\x20-\x7e\n]/, "hostile @$o - printed safely");
     like($out, qr/n\\x07\\\\|n\\u0007\\\\/, "hostile @$o - told");
 }
+
+# feedback is of the experiment, not of a row
+
+answer(status(\@rows, experiment => { feedback => 1234 }));
+($rc, $out) = top();
+like($out, qr/^tone  ab, .*, layer chat, feedback 1,234\n/m, 'feedback');
+($rc, $out) = top('-o', 'json');
+is_deeply([ map { decode_json($_)->{feedback} } split /\n/, $out ],
+    [ (1234) x 6 ], 'feedback - json');
+($rc, $out) = top('-o', 'csv');
+like($out, qr/,TTFT_P95_MS,FEEDBACK\n.*,1234\n/, 'feedback - csv');
+
+answer('{"started":"x","experiments":[{"name":"gone","feedback":3,'
+    . '"rows":[]}]}');
+($rc, $out) = top();
+like($out, qr/^gone  off, feedback 3\n/m, 'feedback - of one without rows');
 
 # what is no status
 
