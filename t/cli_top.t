@@ -241,10 +241,29 @@ like($out, qr/^concise +45 +- +- +- +- +- +- +-\n\z/m, 'fewer than before');
 # what is asked for
 
 answer(status(\@rows));
-($rc, $out) = top('other');
-like($out, qr/no experiment/, 'NAME - none of that name');
-($rc, $out) = top('other', 'tone');
+($rc, $out) = top('tone');
 like($out, qr/^tone  ab/m, 'NAME');
+
+for my $o ([], ['-o', 'json'], ['-o', 'csv'], ['tone']) {
+    ($rc, $out, $err) = top('other', @$o);
+    is("$rc $out", '2 ', "NAME - none of that name @$o");
+    is($err, "expctl: the edge counts no experiment 'other'\n"
+        . "next: expctl top, expctl list\n", "NAME - told @$o");
+}
+
+($rc, $out, $err) = top('tune');
+like($err, qr/\Aexpctl: .* no experiment 'tune', near: tone\n/, 'NAME - near');
+
+answer(status(\@rows, more => 3));
+($rc, $out) = top('other');
+is($rc, 0, 'NAME - perhaps one that is not listed');
+like($out, qr/^no experiment of those named has counts\n/m,
+    'NAME - perhaps, told');
+
+answer(status(\@rows));
+next_answer(status(\@rows, experiments => []));
+($rc, $out) = top('tone', '--count', 2, '--interval', '0.2');
+is($rc, 0, 'NAME - gone later');
 
 # warnings, errors, what is not there
 
