@@ -96,25 +96,6 @@ number_text(const cli_t *cli, double x)
 }
 
 
-/* Money: three digits that count, and no fewer than cents. */
-
-static const char *
-money_text(const cli_t *cli, double x)
-{
-    int  digits;
-
-    if (x >= 999.5) {
-        return number_text(cli, x);
-    }
-
-    digits = x > 0 ? 2 - (int) floor(log10(x)) : 2;
-
-    digits = digits < 2 ? 2 : digits > 9 ? 9 : digits;
-
-    return cli_format(cli, "%.*f", digits, x);
-}
-
-
 static const char *
 look_text(const cli_t *cli, look_t look, double x)
 {
@@ -130,7 +111,7 @@ look_text(const cli_t *cli, look_t look, double x)
         return number_text(cli, x);
 
     default:
-        return money_text(cli, x);
+        return cli_money(cli, x);
     }
 }
 

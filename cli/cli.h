@@ -151,6 +151,12 @@ const char *cli_safe(const cli_t *cli, nxe_str_t s);
 int cli_width(const char *s);
 
 /*
+ * Text that is safe, of at most width columns: what is longer ends in "...".
+ * A width below 4 is taken for 4.  The text itself, or memory of cli->mem.
+ */
+const char *cli_cut(const cli_t *cli, const char *s, int width);
+
+/*
  * A table: heads are upper case, columns two spaces apart, text left, numbers
  * right.  Cells are copied and made safe by the table.  A terminal cuts a
  * last text column at its width, and those of spec 'c' where rows are wider.
@@ -195,6 +201,12 @@ const char *cli_ratio(const cli_t *cli, nxe_u128_t num, nxe_u128_t den);
  * memory of cli->mem.
  */
 const char *cli_duration(const cli_t *cli, double ms);
+
+/*
+ * An amount of 0 or more, to three digits that count and no fewer than cents:
+ * "0.00525", "12.35", "1,512"; memory of cli->mem.
+ */
+const char *cli_money(const cli_t *cli, double x);
 
 /* Formatted text in cli->mem; never NULL (exits when there is no memory). */
 char *cli_format(const cli_t *cli, const char *fmt, ...) NXE_PRINTF(2, 3);

@@ -389,6 +389,15 @@ look(top_t *top)
     if (rc == NXE_OK) {
         top->trouble = NULL;
         keep_sample(top, sample);
+
+        if (top->shown == 0) {
+            code = top_named(top->cli, sample);
+
+            if (code != CLI_DONE) {
+                return code;
+            }
+        }
+
         return show(top);
     }
 

@@ -11,6 +11,8 @@
 #include "cli/logshow.h"
 
 #define TEXT_MAX  1024              /* of a text; lines have at most 256 */
+#define ROW_MAX   80                /* columns */
+#define ROW       "%-8s  %4s  %8s  %7s  %8s  %11s  %s"
 
 
 /* Values as JSON spells them; empty: absent. */
@@ -36,6 +38,7 @@ typedef struct {
     nxe_str_t           variant;
     nxe_str_t           metric;
     nxe_str_t           value;
+    nxe_str_t           refused;    /* why nothing of it was taken */
 } record_t;
 
 typedef struct {
@@ -72,6 +75,7 @@ static const member_t  record_members[] = {
     { "\"variant\"", offsetof(record_t, variant) },
     { "\"metric\"", offsetof(record_t, metric) },
     { "\"value\"", offsetof(record_t, value) },
+    { "\"refused\"", offsetof(record_t, refused) },
     { NULL, 0 }
 };
 
@@ -223,15 +227,17 @@ is_number(nxe_str_t json)
 }
 
 
+static double
+number_of(const cli_t *cli, nxe_str_t json)
+{
+    return strtod(cli_format(cli, "%.*s", (int) json.len, json.data), NULL);
+}
+
+
 static const char *
 ms_text(const cli_t *cli, nxe_str_t json)
 {
-    if (!is_number(json)) {
-        return "-";
-    }
-
-    return cli_duration(cli, strtod(cli_format(cli, "%.*s", (int) json.len,
-                                               json.data), NULL));
+    return is_number(json) ? cli_duration(cli, number_of(cli, json)) : "-";
 }
 
 
@@ -251,21 +257,26 @@ tokens_text(const cli_t *cli, const record_t *r)
 static const char *
 cost_text(const cli_t *cli, const record_t *r)
 {
-    if (r->cost.len == 0) {
+    if (!is_number(r->cost)) {
         return "-";
     }
 
-    return cli_format(cli, "%s%s%s", safe(cli, r->cost),
+    return cli_format(cli, "%s%s%s", cli_money(cli, number_of(cli, r->cost)),
                       r->currency.len != 0 ? " " : "",
                       safe(cli, r->currency));
 }
 
 
-/* "tone/concise assigned", for each entry; "tone resolved=1" of feedback. */
+/*
+ * "tone/concise assigned", for each entry; "feedback tone resolved=1", or why
+ * it was refused.  Where there is little room, what a row mostly is, and what
+ * a metric tells, is left away: "assigned", "feedback".
+ */
 
 static const char *
-subject_text(const cli_t *cli, const record_t *r)
+subject_text(const cli_t *cli, const record_t *r, int brief)
 {
+    int               plainly;
     entry_t           e;
     const char       *text;
     nxe_json_walk_t   w;
@@ -274,9 +285,13 @@ subject_text(const cli_t *cli, const record_t *r)
 
     if (has_entries(r)) {
         for (nxe_json_walk(&w, r->entries); next_entry(&w, &e); ) {
-            text = cli_format(cli, "%s%s%s/%s %s", text,
+            plainly = brief && nxe_str_eq(e.reason,
+                                          nxe_str("\"assigned\""));
+
+            text = cli_format(cli, "%s%s%s/%s%s%s", text,
                               *text != '\0' ? ", " : "", safe(cli, e.name),
-                              safe(cli, e.variant), safe(cli, e.reason));
+                              safe(cli, e.variant), plainly ? "" : " ",
+                              plainly ? "" : safe(cli, e.reason));
         }
     }
 
@@ -292,7 +307,14 @@ subject_text(const cli_t *cli, const record_t *r)
                           safe(cli, r->metric), safe(cli, r->value));
     }
 
-    if (!nxe_str_eq(r->kind, nxe_str("\"request\""))) {
+    if (r->refused.len != 0) {
+        text = cli_format(cli, "%s%s%s", text, *text != '\0' ? " " : "",
+                          safe(cli, r->refused));
+    }
+
+    if (!nxe_str_eq(r->kind, nxe_str("\"request\""))
+        && !(brief && r->metric.len != 0))
+    {
         text = cli_format(cli, "%s%s%s", safe(cli, r->kind),
                           *text != '\0' ? " " : "", text);
     }
@@ -302,19 +324,19 @@ subject_text(const cli_t *cli, const record_t *r)
 
 
 /*
- * Rows come one by one, so that the widths are given; times are of the day
- * that is printed before them.
+ * Rows come one by one, so that the widths are given, and what does not fit
+ * is cut; times are of the day that is printed before them.
  */
 
 static void
 print_row(logshow_t *show, const cli_t *cli, const record_t *r)
 {
     nxe_str_t    time, day;
-    const char  *subject;
+    const char  *subject, *row;
 
     if (!show->heads) {
-        printf("%-8s  %6s  %8s  %8s  %11s  %13s  %s\n", "TIME", "STATUS",
-               "RESPONSE", "TTFT", "TOKENS", "COST", "EXPERIMENT");
+        printf(ROW "\n", "TIME", "CODE", "RESPONSE", "TTFT", "TOKENS",
+               "COST", "EXPERIMENT");
         show->heads = 1;
     }
 
@@ -332,13 +354,15 @@ print_row(logshow_t *show, const cli_t *cli, const record_t *r)
         }
     }
 
-    subject = subject_text(cli, r);
+    subject = subject_text(cli, r, 1);
 
-    printf("%-8s  %6s  %8s  %8s  %11s  %13s  %s\n", cli_safe(cli, time),
-           r->status.len != 0 ? safe(cli, r->status) : "-",
-           ms_text(cli, r->response_ms), ms_text(cli, r->ttft_ms),
-           tokens_text(cli, r), cost_text(cli, r),
-           *subject != '\0' ? subject : "-");
+    row = cli_format(cli, ROW, cli_safe(cli, time),
+                     r->status.len != 0 ? safe(cli, r->status) : "-",
+                     ms_text(cli, r->response_ms), ms_text(cli, r->ttft_ms),
+                     tokens_text(cli, r), cost_text(cli, r),
+                     *subject != '\0' ? subject : "-");
+
+    puts(cli_cut(cli, row, ROW_MAX));
 }
 
 
@@ -369,7 +393,7 @@ print_csv(logshow_t *show, const cli_t *cli, const record_t *r)
         cli_cell_str(t, r->cost);
         cli_cell_str(t, plain(cli, r->currency));
         cli_cell_str(t, plain(cli, r->model));
-        cli_cell(t, "%s", subject_text(cli, r));
+        cli_cell(t, "%s", subject_text(cli, r, 0));
     }
 
     cli_table_print(t, stdout);

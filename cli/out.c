@@ -451,6 +451,23 @@ cli_duration(const cli_t *cli, double ms)
 }
 
 
+const char *
+cli_money(const cli_t *cli, double x)
+{
+    int  digits;
+
+    if (x >= 999.5 && x < 1e18) {
+        return cli_count(cli, (unsigned long long) (x + 0.5));
+    }
+
+    digits = x > 0 ? 2 - (int) floor(log10(x)) : 2;
+
+    digits = digits < 2 ? 2 : digits > 9 ? 9 : digits;
+
+    return cli_format(cli, "%.*f", digits, x);
+}
+
+
 int
 cli_print_buf(nxe_buf_t *b)
 {

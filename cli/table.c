@@ -192,30 +192,41 @@ screen_width(FILE *f)
 }
 
 
-/* Prints text, cut to width with "..." where width is not 0. */
-
-static void
-print_cut(FILE *f, const cell_t *cell, int width)
+const char *
+cli_cut(const cli_t *cli, const char *s, int width)
 {
     int          n;
     const char  *p;
-
-    if (width <= 0 || cli_width(cell->text) <= width) {
-        fputs(cell->mark != NULL ? cell->mark : cell->text, f);
-        return;
-    }
 
     if (width < 4) {
         width = 4;
     }
 
-    for (n = 0, p = cell->text; *p != '\0'; p++) {
+    if (cli_width(s) <= width) {
+        return s;
+    }
+
+    for (n = 0, p = s; *p != '\0'; p++) {
         if (((unsigned char) *p & 0xc0) != 0x80 && n++ == width - 3) {
             break;
         }
     }
 
-    fprintf(f, "%.*s...", (int) (p - cell->text), cell->text);
+    return cli_format(cli, "%.*s...", (int) (p - s), s);
+}
+
+
+/* Prints text, cut to width where that is not 0. */
+
+static void
+print_cut(const cli_t *cli, FILE *f, const cell_t *cell, int width)
+{
+    if (width <= 0 || cli_width(cell->text) <= width) {
+        fputs(cell->mark != NULL ? cell->mark : cell->text, f);
+        return;
+    }
+
+    fputs(cli_cut(cli, cell->text, width), f);
 }
 
 
@@ -239,7 +250,7 @@ print_row(const cli_table_t *t, FILE *f, const cell_t *row, const int *widths,
               : screen != 0 && i == t->ncols - 1 && t->spec[i] == 'l'
               ? screen - at : 0;
 
-        print_cut(f, &row[i], cut);
+        print_cut(t->cli, f, &row[i], cut);
 
         if (i == n - 1) {
             break;

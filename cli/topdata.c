@@ -305,6 +305,7 @@ take_experiment(reader_t *r, const cJSON *node, size_t nth,
     e->baseline = take_text(r, node, "baseline");
     e->exposure = take_number(r, node, "exposure");
     e->revision = take_count(r, node, "revision", 0);
+    e->feedback = take_count(r, node, "feedback", 0);
     e->error = cJSON_IsTrue(nxe_tree_get(node, "error"));
 
     known = nxe_tree_get(node, "phase") != NULL;

@@ -57,6 +57,7 @@ typedef struct {
     nxe_str_t           exposure;       /* as spelled; empty: none */
     uint64_t            phase;          /* the one in force, else the last */
     uint64_t            revision;
+    uint64_t            feedback;       /* of all phases */
     int                 error;
     nxe_str_t          *variants;       /* in the order of the document */
     size_t              nvariants;

@@ -101,6 +101,7 @@ add_json_row(const top_view_t *v, nxe_buf_t *b, const top_experiment_t *e,
     nxe_buf_add(b, e->exposure.len != 0 ? e->exposure : nxe_str("null"));
     add_count(b, "phase", row->phase);
     add_count(b, "revision", e->revision != 0 ? e->revision : TOP_UNKNOWN);
+    add_count(b, "feedback", e->feedback);
     add_text(b, "variant", row->variant);
     add_text(b, "step", row->step);
     nxe_buf_addf(b, ",\"window\":\"%s\",\"window_s\":",
@@ -177,6 +178,7 @@ add_csv_row(const top_view_t *v, cli_table_t *t, const top_experiment_t *e,
     csv_double(t, top_quantile(&w.times[TOP_RESPONSE], 0.95));
     csv_double(t, top_quantile(&w.times[TOP_RESPONSE], 0.99));
     csv_double(t, top_quantile(&w.times[TOP_TTFT], 0.95));
+    cli_cell(t, "%llu", (unsigned long long) e->feedback);
 }
 
 
@@ -208,10 +210,11 @@ top_dump_csv(const top_view_t *v)
     cli_table_t             *t;
     const top_experiment_t  *e;
 
-    t = cli_table_new(v->cli, "llrlllrrrrrrrrrrr", "EXPERIMENT", "STAGE",
+    t = cli_table_new(v->cli, "llrlllrrrrrrrrrrrr", "EXPERIMENT", "STAGE",
                       "PHASE", "VARIANT", "STEP", "WINDOW", "WINDOW_S",
                       "UNITS", "REQUESTS", "5XX", "429", "STREAM", "ABORTED",
-                      "P50_MS", "P95_MS", "P99_MS", "TTFT_P95_MS");
+                      "P50_MS", "P95_MS", "P99_MS", "TTFT_P95_MS",
+                      "FEEDBACK");
 
     if (v->again) {
         cli_table_go_on(t);

@@ -27,6 +27,53 @@ top_wanted(const cli_t *cli, const top_experiment_t *e)
 }
 
 
+int
+top_named(const cli_t *cli, const top_sample_t *s)
+{
+    int           i;
+    size_t        j;
+    const char   *near, **list;
+
+    list = nxe_calloc(cli->mem, (s->n + 1) * sizeof(char *));
+
+    if (list == NULL) {
+        cli_error("out of memory");
+        return CLI_ENV;
+    }
+
+    for (j = 0; j < s->n; j++) {
+        list[j] = s->experiments[j].name.data;
+    }
+
+    for (i = 0; i < cli->nargs && s->more == 0; i++) {
+
+        for (j = 0; j < s->n && strcmp(list[j], cli->args[i]) != 0; j++) {
+            /* void */
+        }
+
+        if (j < s->n) {
+            continue;
+        }
+
+        near = cli_near(cli->args[i], list);
+
+        if (near != NULL) {
+            cli_error("the edge counts no experiment '%s', near: %s",
+                      cli->args[i], near);
+
+        } else {
+            cli_error("the edge counts no experiment '%s'", cli->args[i]);
+        }
+
+        cli_remedy("expctl top, expctl list");
+
+        return CLI_USAGE;
+    }
+
+    return CLI_DONE;
+}
+
+
 double
 top_seconds(const top_view_t *v)
 {
@@ -198,7 +245,9 @@ print_about(const cli_t *cli, const top_experiment_t *e)
         printf(", exposure %s", text);
     }
 
-    printf(", phase %llu", (unsigned long long) e->phase);
+    if (e->phase != 0) {
+        printf(", phase %llu", (unsigned long long) e->phase);
+    }
 
     if (e->revision != 0) {
         printf(", revision %llu", (unsigned long long) e->revision);
@@ -206,6 +255,10 @@ print_about(const cli_t *cli, const top_experiment_t *e)
 
     if (e->layer.len != 0) {
         printf(", layer %s", cli_safe(cli, e->layer));
+    }
+
+    if (e->feedback != 0) {
+        printf(", feedback %s", cli_count(cli, e->feedback));
     }
 
     putchar('\n');
@@ -451,7 +504,9 @@ print_table(const top_view_t *v)
                "NAME\n", hidden);
 
     } else if (shown == 0) {
-        printf("\nno experiment is live, and none has counts\n");
+        printf("\n%s\n", v->cli->nargs != 0
+                          ? "no experiment of those named has counts"
+                          : "no experiment is live, and none has counts");
 
     } else if (v->now->more != 0) {
         printf("... %s more that are live\n", cli_count(v->cli,

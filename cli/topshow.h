@@ -26,6 +26,12 @@ int top_show(const top_view_t *view);
 /* 1 if the experiment is one of those that are asked for. */
 int top_wanted(const cli_t *cli, const top_experiment_t *e);
 
+/*
+ * CLI_USAGE after a message, with what is near, if a name of the command line
+ * is none of the sample's; where some are not listed, it may be one of them.
+ */
+int top_named(const cli_t *cli, const top_sample_t *sample);
+
 /* Seconds that the figures are of; 0: not known. */
 double top_seconds(const top_view_t *view);
 

@@ -24,8 +24,7 @@ static ngx_int_t ngx_http_experiment_outcome_bounds(
 static ngx_int_t ngx_http_experiment_outcome_of(
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t i);
 static void ngx_http_experiment_outcome_count(
-    ngx_http_experiment_zone_t *zone, ngx_http_experiment_feedback_t *fb,
-    ngx_http_experiment_outcome_t *o);
+    ngx_http_experiment_zone_t *zone, ngx_http_experiment_outcome_t *o);
 static void ngx_http_experiment_outcome_line(ngx_http_experiment_line_t *l,
     ngx_http_experiment_feedback_t *fb, ngx_uint_t i);
 
@@ -403,17 +402,19 @@ ngx_http_experiment_outcomes_take(ngx_http_experiment_ctx_t *ctx)
         }
 
         fb->accepted++;
-        ngx_http_experiment_outcome_count(ngx_http_experiment_zone(emcf), fb,
-                                          o);
+        ngx_http_experiment_outcome_count(ngx_http_experiment_zone(emcf), o);
     }
 }
 
 
-/* By variant, where a token says which; it is of no step. */
+/*
+ * In one row of the phase in force, whoever it is of: which variant that is,
+ * is known of some alone.
+ */
 
 static void
 ngx_http_experiment_outcome_count(ngx_http_experiment_zone_t *zone,
-    ngx_http_experiment_feedback_t *fb, ngx_http_experiment_outcome_t *o)
+    ngx_http_experiment_outcome_t *o)
 {
     ngx_http_experiment_key_t   key;
     ngx_http_experiment_row_t  *row;
@@ -421,13 +422,8 @@ ngx_http_experiment_outcome_count(ngx_http_experiment_zone_t *zone,
     key.experiment.data = (char *) o->handle->sn.str.data;
     key.experiment.len = o->handle->sn.str.len;
     key.phase = o->handle->phase;
-    key.variant = nxe_str("_feedback");
+    key.variant = nxe_str(NGX_HTTP_EXPERIMENT_OUTCOMES);
     key.step = nxe_str("");
-
-    if (fb->trust == NXE_TRUST_TOKEN) {
-        key.phase = fb->bound.phase;
-        key.variant = fb->bound.variant;
-    }
 
     row = ngx_http_experiment_row(zone, &key);
 

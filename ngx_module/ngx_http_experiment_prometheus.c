@@ -42,6 +42,8 @@ static void ngx_http_experiment_prometheus_units(
     ngx_http_experiment_status_t *s, const ngx_http_experiment_family_t *f);
 static void ngx_http_experiment_prometheus_cost(
     ngx_http_experiment_status_t *s, const ngx_http_experiment_family_t *f);
+static void ngx_http_experiment_prometheus_feedback(
+    ngx_http_experiment_status_t *s, const ngx_http_experiment_family_t *f);
 static void ngx_http_experiment_prometheus_times(
     ngx_http_experiment_status_t *s, const ngx_http_experiment_family_t *f);
 static void ngx_http_experiment_prometheus_rest(
@@ -52,6 +54,8 @@ static void ngx_http_experiment_prometheus_one(
 static void ngx_http_experiment_prometheus_head(
     ngx_http_experiment_line_t *l, const char *name, const char *type,
     const char *help);
+static void ngx_http_experiment_prometheus_phase(
+    ngx_http_experiment_status_t *s, const char *name, const char *suffix);
 static void ngx_http_experiment_prometheus_labels(
     ngx_http_experiment_status_t *s, const char *name, const char *suffix);
 static void ngx_http_experiment_prometheus_label(
@@ -125,8 +129,8 @@ static const ngx_http_experiment_family_t
       NGX_HTTP_EXPERIMENT_NO_PRICE, NULL, NULL, 0, 0 },
 
     { "feedback_total", "counter",
-      "Feedback that was accepted.",
-      ngx_http_experiment_prometheus_counter,
+      "Feedback that was accepted while the phase was in force.",
+      ngx_http_experiment_prometheus_feedback,
       NGX_HTTP_EXPERIMENT_FEEDBACK, NULL, NULL, 0, 0 },
 
     { "response_seconds", "histogram",
@@ -184,11 +188,15 @@ ngx_http_experiment_prometheus_family(ngx_http_experiment_status_t *s)
 }
 
 
-/* Part: the samples of a group, and the next family behind the last. */
+/*
+ * Part: the samples of a group, and the next family behind the last.  A group
+ * of outcomes has one family, which no other group has.
+ */
 
 static ngx_int_t
 ngx_http_experiment_prometheus_group(ngx_http_experiment_status_t *s)
 {
+    ngx_uint_t                           outcomes;
     const ngx_http_experiment_family_t  *f;
 
     if (s->group == NULL) {
@@ -199,7 +207,11 @@ ngx_http_experiment_prometheus_group(ngx_http_experiment_status_t *s)
 
     f = &ngx_http_experiment_families[s->family];
 
-    f->samples(s, f);
+    outcomes = ngx_http_experiment_outcomes_key(&s->group->key);
+
+    if (outcomes == (f->samples == ngx_http_experiment_prometheus_feedback)) {
+        f->samples(s, f);
+    }
 
     s->group = s->group->next;
 
@@ -273,6 +285,16 @@ ngx_http_experiment_prometheus_cost(ngx_http_experiment_status_t *s,
     ngx_http_experiment_lit(l, "\"} ");
     ngx_http_experiment_nano(l, g->counters[NGX_HTTP_EXPERIMENT_COST]);
     ngx_http_experiment_lit(l, "\n");
+}
+
+
+static void
+ngx_http_experiment_prometheus_feedback(ngx_http_experiment_status_t *s,
+    const ngx_http_experiment_family_t *f)
+{
+    ngx_http_experiment_prometheus_phase(s, f->name, "");
+    ngx_http_experiment_number(&s->line, "} ", s->group->counters[f->what]);
+    ngx_http_experiment_lit(&s->line, "\n");
 }
 
 
@@ -428,6 +450,22 @@ static void
 ngx_http_experiment_prometheus_labels(ngx_http_experiment_status_t *s,
     const char *name, const char *suffix)
 {
+    ngx_http_experiment_key_t  *key;
+
+    key = &s->group->key;
+
+    ngx_http_experiment_prometheus_phase(s, name, suffix);
+    ngx_http_experiment_prometheus_label(&s->line, "variant", key->variant);
+    ngx_http_experiment_prometheus_label(&s->line, "step", key->step);
+}
+
+
+/* The same for what is of the phase as a whole. */
+
+static void
+ngx_http_experiment_prometheus_phase(ngx_http_experiment_status_t *s,
+    const char *name, const char *suffix)
+{
     u_char                       phase[NGX_INT64_LEN], *last;
     ngx_http_experiment_key_t   *key;
     ngx_http_experiment_line_t  *l;
@@ -446,8 +484,6 @@ ngx_http_experiment_prometheus_labels(ngx_http_experiment_status_t *s,
     ngx_http_experiment_prometheus_label(l, "phase",
                                          (nxe_str_t) { (char *) phase,
                                                        last - phase });
-    ngx_http_experiment_prometheus_label(l, "variant", key->variant);
-    ngx_http_experiment_prometheus_label(l, "step", key->step);
 }
 
 

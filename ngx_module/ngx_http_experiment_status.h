@@ -30,6 +30,8 @@ struct ngx_http_experiment_group_s {
     ngx_http_experiment_group_t     *next;         /* in order of key */
     uint64_t                         counters[NGX_HTTP_EXPERIMENT_COUNTERS];
     ngx_atomic_uint_t                currency;
+    uint64_t                         feedback;     /* of all phases, in the
+                                                      experiment's first */
 };
 
 
@@ -61,6 +63,7 @@ struct ngx_http_experiment_status_s {
     size_t                           layer;        /* the next */
     ngx_rbtree_node_t               *node;         /* the next to be counted */
     ngx_http_experiment_group_t     *groups;
+    ngx_http_experiment_group_t     *first;        /* of the experiment */
     ngx_http_experiment_group_t    **last;
 
     /* what is printed */

@@ -23,6 +23,8 @@ static void ngx_http_experiment_json_handle(ngx_http_experiment_line_t *l,
     ngx_http_experiment_handle_t *h);
 static ngx_int_t ngx_http_experiment_json_row(
     ngx_http_experiment_status_t *s);
+static void ngx_http_experiment_json_counts(ngx_http_experiment_status_t *s,
+    ngx_http_experiment_group_t *g);
 static void ngx_http_experiment_json_counters(ngx_http_experiment_line_t *l,
     ngx_http_experiment_group_t *g);
 static void ngx_http_experiment_json_names(ngx_http_experiment_line_t *l,
@@ -175,6 +177,7 @@ ngx_http_experiment_json_experiment(ngx_http_experiment_status_t *s)
         ngx_http_experiment_lit(l, ",\"error\":false,\"variants\":[]");
     }
 
+    ngx_http_experiment_number(l, ",\"feedback\":", g->feedback);
     ngx_http_experiment_lit(l, ",\"rows\":[");
 
     s->second = 0;
@@ -247,16 +250,44 @@ ngx_http_experiment_json_handle(ngx_http_experiment_line_t *l,
 }
 
 
-/* Part: a row, and the end of the experiment behind its last. */
+/*
+ * Part: a row, and the end of the experiment behind its last.  That of
+ * outcomes has been told.
+ */
 
 static ngx_int_t
 ngx_http_experiment_json_row(ngx_http_experiment_status_t *s)
 {
-    ngx_http_experiment_line_t   *l;
     ngx_http_experiment_group_t  *g;
 
-    l = &s->line;
     g = s->group;
+
+    if (!ngx_http_experiment_outcomes_key(&g->key)) {
+        ngx_http_experiment_json_counts(s, g);
+        s->second = 1;
+    }
+
+    s->group = g->next;
+
+    if (g->next == NULL
+        || !nxe_str_eq(g->next->key.experiment, g->key.experiment))
+    {
+        ngx_http_experiment_lit(&s->line, "]}");
+        s->second = 1;
+        s->part = ngx_http_experiment_json_experiment;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_experiment_json_counts(ngx_http_experiment_status_t *s,
+    ngx_http_experiment_group_t *g)
+{
+    ngx_http_experiment_line_t  *l;
+
+    l = &s->line;
 
     ngx_http_experiment_number(l, s->second ? ",{\"phase\":" : "{\"phase\":",
                                g->key.phase);
@@ -277,18 +308,6 @@ ngx_http_experiment_json_row(ngx_http_experiment_status_t *s)
                                    NGX_HTTP_EXPERIMENT_TPOT);
 
     ngx_http_experiment_lit(l, "}");
-
-    s->second = 1;
-    s->group = g->next;
-
-    if (g->next == NULL
-        || !nxe_str_eq(g->next->key.experiment, g->key.experiment))
-    {
-        ngx_http_experiment_lit(l, "]}");
-        s->part = ngx_http_experiment_json_experiment;
-    }
-
-    return NGX_AGAIN;
 }
 
 
@@ -333,8 +352,6 @@ ngx_http_experiment_json_counters(ngx_http_experiment_line_t *l,
                                n[NGX_HTTP_EXPERIMENT_UNMETERED]);
     ngx_http_experiment_number(l, ",\"no_price\":",
                                n[NGX_HTTP_EXPERIMENT_NO_PRICE]);
-    ngx_http_experiment_number(l, ",\"feedback\":",
-                               n[NGX_HTTP_EXPERIMENT_FEEDBACK]);
 }
 
 

@@ -151,10 +151,18 @@ ngx_http_experiment_status_sum(ngx_http_experiment_status_t *s)
             sum = g;
             *s->last = g;
             s->last = &g->next;
+
+            if (s->first == NULL
+                || !nxe_str_eq(s->first->key.experiment, g->key.experiment))
+            {
+                s->first = g;
+            }
         }
 
         if (g->row != NULL) {
             ngx_http_experiment_status_counters(sum, g->row);
+            s->first->feedback
+                           += g->row->counters[NGX_HTTP_EXPERIMENT_FEEDBACK];
         }
 
         s->node = ngx_rbtree_next(&s->tree, s->node);

@@ -63,8 +63,10 @@ typedef union {
 /*
  * A key is phase, then experiment, variant and step, each as a byte of length
  * and that many bytes.  A variant of "_REASON" has those who got the baseline
- * for that reason.
+ * for that reason; the one of outcomes counts feedback alone, and has no step.
  */
+
+#define NGX_HTTP_EXPERIMENT_OUTCOMES  "_feedback"
 
 #define NGX_HTTP_EXPERIMENT_NAME  64
 #define NGX_HTTP_EXPERIMENT_KEY   (sizeof(uint64_t)                           \
@@ -114,6 +116,9 @@ ngx_http_experiment_block_t *ngx_http_experiment_block(
     ngx_http_experiment_block_e what, ngx_uint_t must);
 ngx_uint_t ngx_http_experiment_row_key(ngx_http_experiment_row_t *row,
     ngx_http_experiment_key_t *key);
+
+#define ngx_http_experiment_outcomes_key(key)                                 \
+    nxe_str_eq((key)->variant, nxe_str(NGX_HTTP_EXPERIMENT_OUTCOMES))
 
 #define ngx_http_experiment_add(row, what, n)                                 \
     (void) ngx_atomic_fetch_add(&(row)->counters[what],                       \

@@ -9,6 +9,7 @@ use lib 't/lib';
 
 use Digest::SHA qw/ hmac_sha256 hmac_sha256_hex /;
 use Edge::Cli;
+use Encode ();
 use IO::Compress::Gzip qw/ gzip /;
 use JSON::PP;
 use Test::More;
@@ -80,14 +81,14 @@ sub show { expctl('log', 'show', @_) }
 
 ($rc, $out, $err) = show();
 is($out, <<'END', 'rows - of the default log');
-TIME      STATUS  RESPONSE      TTFT       TOKENS           COST  EXPERIMENT
+TIME      CODE  RESPONSE     TTFT    TOKENS         COST  EXPERIMENT
 2026-11-20 UTC
-09:00:00     200    812 ms   95.3 ms     1512/212    0.00525 USD  tone/concise assigned
-09:00:01     200    812 ms         -            -              -  tone/control not_exposed, help/a paused
+09:00:00   200    812 ms  95.3 ms  1512/212  0.00525 USD  tone/concise
+09:00:01   200    812 ms        -         -            -  tone/control not_ex...
 2026-11-21 UTC
-00:00:00     200    812 ms         -            -              -  -
-00:00:01       -         -         -            -              -  feedback tone resolved=1
-00:00:02     200         -         -            -              -  ofrep tone/concise assigned
+00:00:00   200    812 ms        -         -            -  -
+00:00:01     -         -        -         -            -  tone resolved=1
+00:00:02   200         -        -         -            -  ofrep tone/concise
 END
 is("$rc $err", '0 ', 'rows - exit status');
 
@@ -148,13 +149,51 @@ gzip(\$lines[0] => "$dir/old.log.gz");
 ($rc, $out) = show('-o', 'json', "$dir/old.log.gz", "$dir/log/edge.log");
 is($out, join('', @lines[0, 0 .. 4]), 'gzip, in the order given');
 
+# feedback of which nothing was taken
+
+my $refused = join '', map {
+    qq({"kind":"feedback","id":"1","time":"2026-11-20T09:00:00.000000Z",)
+        . qq("status":$_->[0],"refused":"$_->[1]"}\n)
+} [401, 'token:expired'], [202, 'duplicate'];
+
+($rc, $out) = expctl_in('log', 'show', '-', $refused);
+is($out, <<'END', 'refused - why');
+TIME      CODE  RESPONSE     TTFT    TOKENS         COST  EXPERIMENT
+2026-11-20 UTC
+09:00:00   401         -        -         -            -  feedback token:expired
+09:00:00   202         -        -         -            -  feedback duplicate
+END
+($rc, $out) = expctl_in('log', 'show', '-', '-o', 'csv', $refused);
+like($out, qr/,401,.*,feedback token:expired\n.*,202,.*,feedback duplicate\n/,
+    'refused - csv');
+
+# costs as they deserve it, and rows as wide as they may be
+
+for my $row (['0.004000000', '0.00400 USD'], ['12.345678901', '12.35 USD'],
+    ['0.000000001', '0.000000001 USD'], ['0', '0.00 USD'],
+    ['1511.9', '1,512 USD'], ['"x"', '-'])
+{
+    my ($cost, $text) = @$row;
+
+    ($rc, $out) = expctl_in('log', 'show', '-', request(
+        '2026-11-20T09:00:00Z', '', qq(,"cost":$cost,"currency":"USD")));
+    like($out, qr/  \Q$text\E  -\n/, "cost - $cost");
+}
+
+($rc, $out) = expctl_in('log', 'show', '-', request('2026-11-20T09:00:00Z',
+    entry('n' x 64, 'v' x 64, 'assigned'), ',"cost":0.000000001,"currency":'
+    . '"' . 'C' x 90 . '","gen_ai.usage.input_tokens":123456789')
+    . request('2026-11-20T09:00:00Z', entry('t', "\xc3\xa9" x 64, 'assigned')));
+is_deeply([ map { length } split /\n/, Encode::decode_utf8($out) ],
+    [ 68, 14, 80, 80 ], 'no row wider than 80 columns');
+
 # hostile, bad
 
 my $evil = request('2026-11-20T09:00:00.000000Z', entry('t', 'c', 'assigned'),
     ",\"currency\":\"\\u001b[2J\xe2\x80\xae\",\"cost\":1,"
     . '"gen_ai.response.model":"=cmd()"');
 ($rc, $out) = expctl_in('log', 'show', '-', $evil);
-like($out, qr/1 \\x1b\[2J\\u\{202e\}/, 'hostile bytes - table');
+like($out, qr/1\.00 \\x1b\[2J\\u\{202e\}/, 'hostile bytes - table');
 unlike($out, qr/\x1b|\xe2\x80\xae/, 'hostile bytes - none');
 ($rc, $out) = expctl_in('log', 'show', '-', '-o', 'csv', $evil);
 like($out, qr/"'=cmd\(\)"/, 'hostile bytes - csv');
@@ -164,7 +203,7 @@ is_deeply(decode_json($out), decode_json($evil), 'hostile bytes - same json');
 
 ($rc, $out, $err) = expctl_in('log', 'show', '-',
     "garbage\n{\"a\":1}\n" . ('x' x 1100000) . "\n$lines[0]" . '{"kind":"re');
-like($out, qr/tone\/concise assigned\n\z/, 'bad lines - passed');
+like($out, qr/tone\/concise\n\z/, 'bad lines - passed');
 is("$rc $err", "0 expctl: -:1: bad line: not one JSON object\n",
     'bad lines - the first is told');
 ($rc, $out, $err) = expctl_in('log', 'show', '-', '{"kind":"request"}');

@@ -168,8 +168,8 @@ END
 my @json = map { decode_json($_) } split /\n/, $out;
 is(scalar @json, 6, 'json - a row a line');
 is_deeply($json[0], { experiment => 'tone', stage => 'ab', exposure => 0.2,
-    phase => 1, revision => 3, variant => 'concise', step => 'default',
-    window => 'start', window_s => 600, units => 45, requests => 90,
+    phase => 1, revision => 3, feedback => 0, variant => 'concise',
+    step => 'default', window => 'start', window_s => 600, units => 45, requests => 90,
     errors => 3, error_rate => 3 / 90, aborted => 2, input_tokens => 9,
     output_tokens => 3, cost => 1e-9, currency => 'USD',
     response_ms => { n => 90, p50 => bin(312), p95 => bin(400), p99 => bin(400) },
@@ -179,7 +179,7 @@ is_deeply($json[0], { experiment => 'tone', stage => 'ab', exposure => 0.2,
 
 ($rc, $out) = top('-o', 'csv');
 is((split /\n/, $out)[1], 'tone,ab,1,concise,default,start,600,45,90,2,1,0,2,'
-    . join(',', map { bin($_) } 312, 400, 400, 100), 'csv');
+    . join(',', map { bin($_) } 312, 400, 400, 100) . ',0', 'csv');
 
 # a window
 
@@ -241,10 +241,29 @@ like($out, qr/^concise +45 +- +- +- +- +- +- +-\n\z/m, 'fewer than before');
 # what is asked for
 
 answer(status(\@rows));
-($rc, $out) = top('other');
-like($out, qr/no experiment/, 'NAME - none of that name');
-($rc, $out) = top('other', 'tone');
+($rc, $out) = top('tone');
 like($out, qr/^tone  ab/m, 'NAME');
+
+for my $o ([], ['-o', 'json'], ['-o', 'csv'], ['tone']) {
+    ($rc, $out, $err) = top('other', @$o);
+    is("$rc $out", '2 ', "NAME - none of that name @$o");
+    is($err, "expctl: the edge counts no experiment 'other'\n"
+        . "next: expctl top, expctl list\n", "NAME - told @$o");
+}
+
+($rc, $out, $err) = top('tune');
+like($err, qr/\Aexpctl: .* no experiment 'tune', near: tone\n/, 'NAME - near');
+
+answer(status(\@rows, more => 3));
+($rc, $out) = top('other');
+is($rc, 0, 'NAME - perhaps one that is not listed');
+like($out, qr/^no experiment of those named has counts\n/m,
+    'NAME - perhaps, told');
+
+answer(status(\@rows));
+next_answer(status(\@rows, experiments => []));
+($rc, $out) = top('tone', '--count', 2, '--interval', '0.2');
+is($rc, 0, 'NAME - gone later');
 
 # warnings, errors, what is not there
 
@@ -284,6 +303,22 @@ for my $o ([], ['-o', 'csv'], ['-o', 'json']) {
     unlike($out, qr/[^\x20-\x7e\n]/, "hostile @$o - printed safely");
     like($out, qr/n\\x07\\\\|n\\u0007\\\\/, "hostile @$o - told");
 }
+
+# feedback is of the experiment, not of a row
+
+answer(status(\@rows, experiment => { feedback => 1234 }));
+($rc, $out) = top();
+like($out, qr/^tone  ab, .*, layer chat, feedback 1,234\n/m, 'feedback');
+($rc, $out) = top('-o', 'json');
+is_deeply([ map { decode_json($_)->{feedback} } split /\n/, $out ],
+    [ (1234) x 6 ], 'feedback - json');
+($rc, $out) = top('-o', 'csv');
+like($out, qr/,TTFT_P95_MS,FEEDBACK\n.*,1234\n/, 'feedback - csv');
+
+answer('{"started":"x","experiments":[{"name":"gone","feedback":3,'
+    . '"rows":[]}]}');
+($rc, $out) = top();
+like($out, qr/^gone  off, feedback 3\n/m, 'feedback - of one without rows');
 
 # what is no status
 

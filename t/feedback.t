@@ -15,6 +15,7 @@ use Test::More;
 use Edge;
 use Edge::Client;
 use Edge::H2;
+use Edge::Status;
 
 # Two workers, so that a replay often meets the other one.
 
@@ -106,6 +107,11 @@ http {
             experiment_feedback key=app.keys;
         }
         location /token { experiment_feedback token; }
+        location = /status { access_log off; experiment_status open; }
+        location = /metrics {
+            access_log off;
+            experiment_status prometheus open;
+        }
         location /tone {
             experiment tone;
             experiment_feedback open;
@@ -775,6 +781,36 @@ sub mint {
        'reload - a replay is known');
     is((with_token('/token', $token, { metric => 'turns', value => 1 }))[0]
        {body}, '{"accepted":1,"duplicates":0}', 'reload - a token holds');
+}
+
+
+# ---- what the status counts: by experiment, in no row
+
+{
+    my %taken;
+    $taken{ $_->{experiment} }++
+        for grep { $_->{kind} eq 'feedback' && defined $_->{metric} }
+            $e->log_lines;
+
+    my $status = $json->decode($e->get('/status')->{body});
+    my %told = map { $_->{name} => $_->{feedback} }
+        @{ $status->{experiments} };
+    my $rows = Edge::Status::rows($status);
+
+    is_deeply({ map { $_ => $told{$_} } grep { $told{$_} } keys %told },
+              \%taken, 'status - what was accepted, by experiment');
+    ok($told{depth} > 1 && $told{tone} > 1, 'status - with keys and tokens');
+    is(join(' ', grep { / _feedback | $/ } keys %$rows), '',
+       'status - in no row');
+    is(join(' ', grep { exists $rows->{$_}{feedback} } keys %$rows), '',
+       'status - and of none');
+
+    my ($sample) = Edge::Status::samples($e->get('/metrics')->{body});
+    is_deeply({ map { /feedback_total\{experiment="(.*?)",phase="1"\}$/
+                          ? ($1 => $sample->{$_}) : () } keys %$sample },
+              \%taken, 'status - prometheus, by experiment and phase');
+    is(join(' ', grep { /step=""|_feedback"|feedback_total\{.*variant/ }
+            keys %$sample), '', 'status - prometheus, in no other series');
 }
 
 

@@ -138,7 +138,7 @@ is(join(' ', sort keys %of), 'silence tone', 'live ones without rows are told');
 is_deeply($of{silence}, {
     name => 'silence', stage => 'canary', exposure => 1, phase => 1,
     revision => 1, layer => 'two', baseline => 'a', error => JSON::PP::false,
-    variants => [ 'a', 'b' ], rows => [],
+    variants => [ 'a', 'b' ], feedback => 0, rows => [],
 }, 'what is told of an experiment') or diag(explain($of{silence}));
 like($status->{worker}, qr{^[^/]+/[0-9a-f]{8}$}, 'worker');
 like($status->{$_}, qr/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z$/, $_)

@@ -44,7 +44,9 @@ $e->apply('{"name":"tone","unit":"header:X-Id","layer":"chat",'
     . '{"name":"concise","weight":0.5,'
     . '"overrides":{"default":{"temperature":0.5}}},'
     . '{"name":"unused","weight":0,'
-    . '"overrides":{"default":{"temperature":0.1}}}]}');
+    . '"overrides":{"default":{"temperature":0.1}}}],'
+    . '"metrics":{"primary":{"name":"solved","kind":"binary",'
+    . '"direction":"up"}}}');
 $e->stage('tone', 'ab', '--exposure', '0.8');
 
 $e->run(<<'EOC');
@@ -58,6 +60,11 @@ http {
         server_name edge.test;
 
         location /v1/ { experiment on; proxy_pass http://up; }
+        location = /feedback {
+            access_log off;
+            experiment on;
+            experiment_feedback open;
+        }
         location = /json { access_log off; experiment_status; }
         location = /status { access_log off; experiment_status html; }
         location = /open { access_log off; experiment_status html open; }
@@ -71,6 +78,9 @@ my $base = 'http://127.0.0.1:' . $e->port;
 sent();
 refused();
 traffic(1, 60);
+
+is($e->post('/feedback', '{"unit":"u-1","metric":"solved","value":1}')
+   ->{status}, 202, 'feedback') for 1, 2;
 
 top();
 
@@ -218,7 +228,7 @@ sub top {
     like($err, qr/^next: .*\?json/m, 'top - told');
 
     like($e->must('top', '--url', "$base/json"),
-         qr/^tone  ab, exposure 80 %, phase 1, revision 1, layer chat\nVARIANT .*\ncontrol .*\nconcise .*\nunused .*\nleft out: not_exposed \d+$/m,
+         qr/^tone  ab, exposure 80 %, phase 1, revision 1, layer chat, feedback 2\nVARIANT .*\ncontrol .*\nconcise .*\nunused .*\nleft out: not_exposed \d+$/m,
          'top - table');
 }
 
@@ -386,8 +396,8 @@ sub shown {
     my $text = $b->eval('document.body.innerText');
 
     like($text, qr/^left out, requests: not_exposed $out$/m, 'left out');
-    like($text, qr/^ab, exposure 80 %, phase 1, revision 1, layer chat$/m,
-         'stage, exposure, phase, revision, layer');
+    like($text, qr/^ab, exposure 80 %, phase 1, revision 1, layer chat, feedback 2$/m,
+         'stage, exposure, phase, revision, layer, feedback');
     like($text, qr/transaction $after->{registry}{transaction}\b/,
          'transaction');
     like($text, qr/\b$after->{registry}{head}\b/, 'head');

@@ -118,8 +118,7 @@ const OTHERS = [
     { head: "reasoning", text: (r) => tokens(r, "reasoning") },
     { head: "no usage", text: (r) => number(count(r.no_usage)) },
     { head: "unmetered", text: (r) => number(count(r.unmetered)) },
-    { head: "no price", text: (r) => number(count(r.no_price)) },
-    { head: "feedback", text: (r) => number(count(r.feedback)) }
+    { head: "no price", text: (r) => number(count(r.no_price)) }
 ];
 
 

@@ -344,16 +344,18 @@ function aboutOf(experiment, phase) {
         experiment.stage || "off",
         typeof exposure === "number" ? "exposure " + percent(exposure, 1)
                                      : "",
-        phase !== undefined ? "phase " + phase : "",
+        phase > 0 ? "phase " + phase : "",
         experiment.revision ? "revision " + experiment.revision : "",
-        experiment.layer ? "layer " + experiment.layer : ""
+        experiment.layer ? "layer " + experiment.layer : "",
+        count(experiment.feedback) > 0
+            ? "feedback " + number(experiment.feedback) : ""
     ].filter((word) => word !== "").join(", ");
 }
 
 
 function drawExperiment(view, experiment, now) {
     const phase = experiment.phase !== undefined ? experiment.phase
-        : Math.max(...(experiment.rows || []).map((row) => row.phase));
+        : Math.max(0, ...(experiment.rows || []).map((row) => row.phase));
     const arms = armsOf(experiment, phase);
 
     say(view.about, aboutOf(experiment, phase)

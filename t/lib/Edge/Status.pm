@@ -20,7 +20,7 @@ our %tokens = (
     cache_write => 'cache_creation.input_tokens',
     reasoning => 'reasoning.output_tokens',
 );
-our @plain = qw(aborted rejected no_usage unmetered no_price feedback);
+our @plain = qw(aborted rejected no_usage unmetered no_price);
 our @times = qw(response_ms ttft_ms tpot_ms);
 
 
