@@ -203,6 +203,15 @@ my @rows = (
              qr/invalid parameter "origin=\Q$_\E", expected/ ] }
      '*', 'null', 'https://', 'https://a/', 'https://A.b', 'a.b',
      'ftp://a.b', 'https://u\@a.b'),
+    (map { [ "experiment_feedback of origin $_->[0]", $both,
+             "experiment on; experiment_feedback open origin=$_->[0];",
+             qr/"origin=\Q$_->[0]\E", where .* "origin=\Q$_->[1]\E"/ ] }
+     [ 'https://a.b:443', 'https://a.b' ],
+     [ 'http://[::1]:80', 'http://[::1]' ]),
+    (map { [ "experiment_feedback of origin $_", $both,
+             "experiment on; experiment_feedback open origin=$_;", undef ] }
+     'http://localhost:3000', 'https://a.b:80', 'http://a.b:443',
+     'https://a.b:8443', 'https://[::443]'),
     [ 'experiment_feedback of what is bound nowhere', $both,
       'experiment_feedback open;',
       qr{"experiment_feedback" in location "/", where no experiment} ],
