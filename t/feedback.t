@@ -451,6 +451,7 @@ for my $method ('GET', 'PUT', 'DELETE', 'HEAD', 'OPTIONS') {
     my $r = $e->ask($method, '/key', undef);
 
     is($r->{status}, 405, "$method - 405");
+    ok(!$r->{cut}, "$method - the answer has an end");
     is($r->header('Allow'), 'POST', "$method - says what is allowed");
 }
 
