@@ -132,7 +132,8 @@ ngx_http_experiment_preflight(ngx_http_request_t *r,
 
     /* a page has no key to send, and no cookies are wanted */
 
-    if (ngx_http_experiment_answer_text(r, "Access-Control-Allow-Methods", "POST")
+    if (ngx_http_experiment_answer_text(r, "Access-Control-Allow-Methods",
+                                        "POST")
             != NGX_OK
         || ngx_http_experiment_answer_text(r, "Access-Control-Allow-Headers",
                elcf->feedback->trust == NXE_TRUST_TOKEN
