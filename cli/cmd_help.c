@@ -203,6 +203,6 @@ cmd_help(cli_t *cli)
 const cli_command_t  cmd_help_command = {
     "help", "[COMMAND [WORD]]", "shows the commands, or one with its options",
     0, NULL, cmd_help,
-    "\"expctl help COMMAND\" prints the same as \"expctl COMMAND -h\"; so does\n"
-    "\"expctl help price set\", of a command that begins with a word.\n"
+    "\"expctl help COMMAND\" prints the same as \"expctl COMMAND -h\"; so\n"
+    "does \"expctl help price set\", of a command that begins with a word.\n"
 };
