@@ -55,7 +55,8 @@ static const block_t  blocks[] = {
         { "P95", "output_tokens", 1, COUNT },
         { "OUTPUT/UNIT", "output_tokens.unit", -1, COUNT },
         { "TOOL CALLS", "tool_calls", -1, COUNT } },
-      "tokens: means of a request with usage, and of a unit" },
+      "tokens: means of a request with usage, and of a unit; CACHED: share of "
+      "INPUT" },
 
     { "no_usage_rate",
       { { "ABORTED", "abort_rate", -1, RATE },

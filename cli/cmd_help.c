@@ -136,6 +136,33 @@ cli_help(const cli_command_t *command)
 }
 
 
+/* Whether the command begins with the word, as "set" of "set/list [MODEL]". */
+
+static int
+has_word(const cli_command_t *command, const char *word)
+{
+    size_t       n, len;
+    const char  *p;
+
+    p = command->args;
+    len = strlen(word);
+
+    for ( ;; ) {
+        n = strspn(p, "abcdefghijklmnopqrstuvwxyz");
+
+        if (n != 0 && n == len && memcmp(p, word, n) == 0) {
+            return 1;
+        }
+
+        if (p[n] != '/') {
+            return 0;
+        }
+
+        p += n + 1;
+    }
+}
+
+
 static int
 cmd_help(cli_t *cli)
 {
@@ -143,7 +170,7 @@ cmd_help(cli_t *cli)
     char                 *argv[2];
     const cli_command_t  *command;
 
-    rc = cli_args(cli, 0, 1);
+    rc = cli_args(cli, 0, 2);
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -162,12 +189,20 @@ cmd_help(cli_t *cli)
         return cli_parse(cli, 2, argv);
     }
 
+    if (cli->nargs == 2 && !has_word(command, cli->args[1])) {
+        cli->command = command;
+        return cli_usage(cli, "unexpected argument '%s', expected %s",
+                         cli->args[1],
+                         *command->args != '\0' ? command->args : "none");
+    }
+
     return cli_help(command);
 }
 
 
 const cli_command_t  cmd_help_command = {
-    "help", "[COMMAND]", "shows the commands, or one with its options",
+    "help", "[COMMAND [WORD]]", "shows the commands, or one with its options",
     0, NULL, cmd_help,
-    "\"expctl help COMMAND\" prints the same as \"expctl COMMAND -h\".\n"
+    "\"expctl help COMMAND\" prints the same as \"expctl COMMAND -h\"; so does\n"
+    "\"expctl help price set\", of a command that begins with a word.\n"
 };

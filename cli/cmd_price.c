@@ -61,10 +61,14 @@ take_price(const cli_t *cli, const char *name, const uint64_t *fallback,
         return CLI_DONE;
     }
 
-    if (nxe_nano_parse(nxe_str_of(s), NXE_PRICE_MAX, nano) != NXE_OK) {
-        return cli_usage(cli, "--%s '%s' is no price, expected 0 to 1000000 "
-                         "with at most nine digits after the point", name,
-                         s);
+    /* 1e3 is a number, but more often a slip than a price of a thousand */
+
+    if (strpbrk(s, "eE") != NULL
+        || nxe_nano_parse(nxe_str_of(s), NXE_PRICE_MAX, nano) != NXE_OK)
+    {
+        return cli_usage(cli, "--%s '%s' is no price, expected a decimal from "
+                         "0 to 1000000 with at most nine digits after the "
+                         "point and no exponent", name, s);
     }
 
     return CLI_DONE;

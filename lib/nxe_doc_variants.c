@@ -226,8 +226,8 @@ nxe_doc_many(nxe_doc_ctx_t *c, const nxe_at_t *at, const cJSON *value,
 
     if (n > 1 && !edit->allow_many) {
         nxe_doc_faultf(c, at, value,
-                       "one change, not %d, or \"allow_many\": true",
-                       n);
+                       "one change, not %d, or \"allow_many\": true in this "
+                       "variant", n);
     }
 }
 

@@ -39,6 +39,9 @@ static nxe_status_t nxe_feedback_members(nxe_feedback_at_t *at,
     nxe_str_t object);
 static void nxe_feedback_who(nxe_feedback_at_t *at,
     nxe_feedback_trust_t trust);
+static nxe_status_t nxe_feedback_string(nxe_feedback_at_t *at,
+    const nxe_feedback_member_t *m, const nxe_json_walk_t *w, nxe_str_t *out);
+static int nxe_feedback_integral(nxe_str_t s);
 static nxe_status_t nxe_feedback_text(nxe_feedback_at_t *at,
     const nxe_feedback_member_t *m, const nxe_json_walk_t *w, nxe_str_t *out);
 static nxe_status_t nxe_feedback_unit(nxe_feedback_at_t *at,
@@ -281,8 +284,13 @@ nxe_feedback_who(nxe_feedback_at_t *at, nxe_feedback_trust_t trust)
 }
 
 
+/*
+ * Neither NXE_OK nor NXE_NOMEM: no string of 1 to m->max bytes; the fault is
+ * the caller's to add.
+ */
+
 static nxe_status_t
-nxe_feedback_text(nxe_feedback_at_t *at, const nxe_feedback_member_t *m,
+nxe_feedback_string(nxe_feedback_at_t *at, const nxe_feedback_member_t *m,
     const nxe_json_walk_t *w, nxe_str_t *out)
 {
     nxe_str_t     s;
@@ -296,12 +304,29 @@ nxe_feedback_text(nxe_feedback_at_t *at, const nxe_feedback_member_t *m,
         rc = nxe_json_unescape(w->value, m->max, at->mem, &s);
     }
 
-    if (rc == NXE_OK && s.len != 0) {
-        *out = s;
-        return NXE_OK;
+    if (rc != NXE_OK) {
+        return rc;
     }
 
-    if (rc == NXE_NOMEM) {
+    if (s.len == 0) {
+        return NXE_INVALID;
+    }
+
+    *out = s;
+
+    return NXE_OK;
+}
+
+
+static nxe_status_t
+nxe_feedback_text(nxe_feedback_at_t *at, const nxe_feedback_member_t *m,
+    const nxe_json_walk_t *w, nxe_str_t *out)
+{
+    nxe_status_t  rc;
+
+    rc = nxe_feedback_string(at, m, w, out);
+
+    if (rc == NXE_OK || rc == NXE_NOMEM) {
         return rc;
     }
 
@@ -312,35 +337,49 @@ nxe_feedback_text(nxe_feedback_at_t *at, const nxe_feedback_member_t *m,
 }
 
 
+/* An integer of at most 18 digits, as it is written. */
+
+static int
+nxe_feedback_integral(nxe_str_t s)
+{
+    size_t  i, digits;
+
+    i = s.data[0] == '-' ? 1 : 0;
+    digits = s.len - i;
+
+    while (i < s.len && s.data[i] >= '0' && s.data[i] <= '9') {
+        i++;
+    }
+
+    return i == s.len && digits <= 18;
+}
+
+
 /* As a source of a unit takes it from a body (nxe_places_value()). */
 
 static nxe_status_t
 nxe_feedback_unit(nxe_feedback_at_t *at, const nxe_feedback_member_t *m,
     const nxe_json_walk_t *w, nxe_str_t *out)
 {
-    size_t  i, digits;
+    nxe_status_t  rc;
 
-    if (w->type != NXE_JSON_NUMBER) {
-        return nxe_feedback_text(at, m, w, out);
+    if (w->type == NXE_JSON_NUMBER) {
+        rc = nxe_feedback_integral(w->value) ? NXE_OK : NXE_INVALID;
+
+        if (rc == NXE_OK) {
+            *out = w->value;
+        }
+
+    } else {
+        rc = nxe_feedback_string(at, m, w, out);
     }
 
-    i = w->value.data[0] == '-' ? 1 : 0;
-    digits = w->value.len - i;
-
-    while (i < w->value.len && w->value.data[i] >= '0'
-           && w->value.data[i] <= '9')
-    {
-        i++;
+    if (rc == NXE_OK || rc == NXE_NOMEM) {
+        return rc;
     }
 
-    if (i != w->value.len || digits > 18) {
-        nxe_feedback_fault(at->f, at->i, m->name, "a string of 1 to %zu "
-                           "bytes, or an integer of at most 18 digits",
-                           m->max);
-        return NXE_OK;
-    }
-
-    *out = w->value;
+    nxe_feedback_fault(at->f, at->i, m->name, "a string of 1 to %zu bytes, "
+                       "or an integer of at most 18 digits", m->max);
 
     return NXE_OK;
 }

@@ -274,8 +274,8 @@ finish_entry(nxe_log_entry_t *e)
 
 
 static const char *
-read_object(nxe_str_t object, int escapes, const nxe_log_member_t *members, size_t n,
-    void *record)
+read_object(nxe_str_t object, int escapes, const nxe_log_member_t *members,
+    size_t n, void *record)
 {
     size_t           i;
     keys_t           keys;

@@ -192,8 +192,9 @@ nxe_meter_learn(nxe_meter_t *m, nxe_str_t raw)
     said = &m->part.said;
 
     if (!m->plain || m->part.usage || raw.len > NXE_METER_REPEAT
-        || r->nvaries == NXE_METER_SPANS || said->nreasons != 0 || said->tool_calls != 0 || said->refusal
-        || said->failed || m->data.data < raw.data
+        || r->nvaries == NXE_METER_SPANS || said->nreasons != 0
+        || said->tool_calls != 0 || said->refusal || said->failed
+        || m->data.data < raw.data
         || m->data.data >= raw.data + raw.len)
     {
         return;

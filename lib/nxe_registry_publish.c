@@ -15,8 +15,9 @@
 
 /*
  * 1 if the copy in force is that of the transaction, workers were told so,
- * and its bytes are those that were published.  They are read only where there is nothing newer to
- * publish, so that "init" also mends a copy that was changed in place.
+ * and its bytes are those that were published.  They are read only where there
+ * is nothing newer to publish, so that "init" also mends a copy that was
+ * changed in place.
  */
 
 static int

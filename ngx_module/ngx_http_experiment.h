@@ -129,6 +129,7 @@ struct ngx_http_experiment_loc_conf_s {
 
     const char                      *endpoint;     /* its directive */
     ngx_http_handler_pt              handler;
+    ngx_uint_t                       bound;        /* 1: needs experiments */
     ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
     ngx_http_experiment_feedback_conf_t
                                     *feedback;     /* NULL: none */

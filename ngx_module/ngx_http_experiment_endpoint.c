@@ -465,7 +465,13 @@ ngx_http_experiment_answer_chain(ngx_http_request_t *r, ngx_uint_t status,
 
     if (out == NULL) {
         r->header_only = 1;
-        ngx_http_clear_content_length(r);
+
+        /* else it would be chunked, and the client would wait for the end */
+
+        if (status != NGX_HTTP_NOT_MODIFIED) {
+            r->headers_out.content_length_n = 0;
+        }
+
         return ngx_http_send_header(r);
     }
 

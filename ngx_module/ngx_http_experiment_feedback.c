@@ -62,6 +62,7 @@ ngx_http_experiment_set_feedback(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     elcf->feedback = fcf;
+    elcf->bound = 1;
     value = cf->args->elts;
 
     if (ngx_strncmp(value[1].data, "key=", 4) == 0) {

@@ -81,7 +81,11 @@ ngx_http_experiment_string(ngx_http_experiment_line_t *l, const void *data,
     *p++ = '"';
     l->pos = p;
 
-    if (ngx_http_experiment_plain(data, len) == len) {
+    if (len == 0) {
+
+        /* data may be NULL: what was no request has neither method nor uri */
+
+    } else if (ngx_http_experiment_plain(data, len) == len) {
         l->pos = ngx_cpymem(p, data, len);
 
     } else {

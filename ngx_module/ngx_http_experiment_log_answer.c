@@ -185,7 +185,8 @@ ngx_http_experiment_log_reasons(ngx_http_experiment_line_t *l,
             ngx_http_experiment_lit(l, ",");
         }
 
-        ngx_http_experiment_string(l, m->said.reasons[i].data, m->said.reasons[i].len);
+        ngx_http_experiment_string(l, m->said.reasons[i].data,
+                                   m->said.reasons[i].len);
     }
 
     ngx_http_experiment_lit(l, "]");

@@ -59,6 +59,7 @@ ngx_http_experiment_set_ofrep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    elcf->bound = 1;
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "open") == 0) {

@@ -7,6 +7,7 @@
 
 
 static ngx_uint_t ngx_http_experiment_origin_ok(ngx_str_t *origin);
+static size_t ngx_http_experiment_default_port(ngx_str_t *origin);
 
 
 /* origin=URL */
@@ -15,6 +16,7 @@ char *
 ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
     ngx_http_experiment_feedback_conf_t *conf)
 {
+    size_t      port;
     ngx_str_t  *origin;
 
     origin = ngx_array_push(&conf->origins);
@@ -29,14 +31,27 @@ ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
         origin->len -= 7;
 
         if (ngx_http_experiment_origin_ok(origin)) {
-            return NGX_CONF_OK;
+            port = ngx_http_experiment_default_port(origin);
+
+            if (port == 0) {
+                return NGX_CONF_OK;
+            }
+
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\", where browsers "
+                               "leave out the port, which is the scheme's "
+                               "own: expected \"origin=%*s\"",
+                               word, origin->len - port, origin->data);
+
+            return NGX_CONF_ERROR;
         }
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\", expected \"origin=\" and "
                        "an origin as browsers send it, \"https://HOST\" or "
-                       "\"https://HOST:PORT\" in lower case", word);
+                       "\"https://HOST:PORT\" in lower case, or \"http://\" "
+                       "for development", word);
 
     return NGX_CONF_ERROR;
 }
@@ -71,6 +86,24 @@ ngx_http_experiment_origin_ok(ngx_str_t *origin)
 }
 
 
+/* The length of ":443" or ":80" where it says nothing, else 0. */
+
+static size_t
+ngx_http_experiment_default_port(ngx_str_t *origin)
+{
+    size_t       len;
+    const char  *port;
+
+    port = origin->data[4] == 's' ? ":443" : ":80";
+    len = ngx_strlen(port);
+
+    /* a scheme is longer than a port */
+
+    return ngx_memcmp(origin->data + origin->len - len, port, len) == 0
+           ? len : 0;
+}
+
+
 /* What a browser asks before it posts from another origin, and the rest. */
 
 ngx_int_t
@@ -99,7 +132,8 @@ ngx_http_experiment_preflight(ngx_http_request_t *r,
 
     /* a page has no key to send, and no cookies are wanted */
 
-    if (ngx_http_experiment_answer_text(r, "Access-Control-Allow-Methods", "POST")
+    if (ngx_http_experiment_answer_text(r, "Access-Control-Allow-Methods",
+                                        "POST")
             != NGX_OK
         || ngx_http_experiment_answer_text(r, "Access-Control-Allow-Headers",
                elcf->feedback->trust == NXE_TRUST_TOKEN

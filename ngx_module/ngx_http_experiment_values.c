@@ -92,6 +92,7 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
      *     elcf->no_upstream_logged = 0;
      *     elcf->endpoint = NULL;
      *     elcf->handler = NULL;
+     *     elcf->bound = 0;
      *     elcf->secrets = NULL;
      *     elcf->feedback = NULL;
      *     elcf->format = 0;
@@ -150,11 +151,11 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ngx_conf_merge_ptr_value(conf->names, prev->names, NULL);
     }
 
-    if (conf->feedback != NULL && conf->bind == NGX_HTTP_EXPERIMENT_OFF) {
+    if (conf->bound && conf->bind == NGX_HTTP_EXPERIMENT_OFF) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"experiment_feedback\" in location \"%V\", where no "
-                      "experiment is bound: expected \"experiment on\", "
-                      "layers or names there", &clcf->name);
+                      "\"%s\" in location \"%V\", where no experiment is "
+                      "bound: expected \"experiment on\", layers or names "
+                      "there", conf->endpoint, &clcf->name);
         return NGX_CONF_ERROR;
     }
 

@@ -366,6 +366,8 @@ like($out, qr/^VARIANT\ +TTFT[ ]P50\ +TTFT[ ]P95\ +TPOT[ ]P50.*\n
 like($out, qr/^VARIANT +WARM P50 +WARM P95 +COLD P50/m, 'tables - cold, warm');
 like($out, qr/^VARIANT +INPUT +CACHED +OUTPUT +P95 +OUTPUT\/UNIT/m,
      'tables - tokens');
+like($out, qr/^tokens: .*; CACHED: share of INPUT$/m,
+     'tables - what is no mean of tokens');
 like($out, qr/^control +147 +6\.25 % +13\.3 +30\.0 +20\.0 +1\.00$/m,
      'tables - tokens by hand');
 like($out, qr/^VARIANT +ABORTED +EMPTY +REFUSED +CUT SHORT +NO USAGE$/m,

@@ -53,6 +53,13 @@ for my $c (@commands) {
     $options{$c} = [$out =~ /^  (?:-\w, )?--([a-z-]+)/mg];
 }
 
+for (['price', 'set'], ['price', 'list'], ['log', 'show'],
+     ['completion', 'zsh'])
+{
+    is(join("\n", expctl('help', @$_)), join("\n", expctl($_->[0], '-h')),
+        "help @$_ - as -h");
+}
+
 # the manual
 
 my $man = slurp('cli/expctl.1');
@@ -87,6 +94,11 @@ for (
     [['stge'], "unknown command 'stge', near: stage", 'help'],
     [['frobnicate'], "unknown command 'frobnicate'", 'help'],
     [['help', 'lst'], "unknown command 'lst', near: list", 'help'],
+    [['help', 'price', 'st'],
+        "unexpected argument 'st', expected set/list [MODEL]", 'price -h'],
+    [['help', 'list', 'all'], "unexpected argument 'all', expected none",
+        'list -h'],
+    [['help', 'try', ''], "unexpected argument '', expected NAME", 'try -h'],
     [['list', '--stag', 'x'], "unknown option '--stag', near: --stage",
         'list -h'],
     [['list', '--stag=x'], "unknown option '--stag', near: --stage",

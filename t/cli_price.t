@@ -46,7 +46,7 @@ is(current()->{format}, 1, 'set - the format stays');
 
 ($rc, $out) = expctl('price', 'set', 'claude "x" \\', '-o', 'json',
     '--input=0.000000001', '--output=1000000', '--cached=0',
-    '--cache-write=1e-1', '--currency=EUR');
+    '--cache-write=0.1', '--currency=EUR');
 my $json = decode_json($out);
 ok(delete $json->{registry}, 'set json - the transaction');
 is_deeply($json, { model => 'claude "x" \\', input => 1e-9, output => 1000000,
@@ -138,9 +138,10 @@ for my $row (
     [['price', 'set', 'm', '--none', @good],
         '--none and --input exclude each other'],
     (map { [['price', 'set', 'm', '--input', $_, '--output', 1, '--currency',
-        'USD'], "--input '$_' is no price, expected 0 to 1000000"] }
+        'USD'],
+        "--input '$_' is no price, expected a decimal from 0 to 1000000"] }
         '-1', '.5', '1,5', '1000000.1', '0.0000000001', '', '10%', '0x1',
-        '1e400', 'nan'),
+        '1e400', 'nan', '1e3', '2.5E0', '1e-1'),
 ) {
     ($rc, $out, $err) = expctl(@{$row->[0]});
     is("$rc $out", '2 ', "refused - $row->[1]");

@@ -189,6 +189,13 @@ sub refused {
     is($line->{refused}, $cause, "$text - and its cause");
     ok(!exists $line->{metric} && !exists $line->{value},
        "$text - and no outcome");
+
+    # what is refused before the registry is asked
+
+    if ($status =~ /^4(?!00)/) {
+        ok(!exists $line->{registry} && !exists $line->{head},
+           "$text - and no registry");
+    }
 }
 
 sub at {
@@ -392,14 +399,30 @@ at('a metric of two', '/experiment', qr/more than one/,
 
 {
     my $good = fresh(metric => 'turns', value => 7, idempotency_key => 'g');
+    my ($r, $line) = with_key([ fresh(metric => 'turns', value => -1),
+                                fresh(metric => 'none', value => 1) ]);
+
+    is(scalar @{ $json->decode($r->{body})->{errors} }, 2,
+       'two faults of meaning - both are told');
+    ok($line->{registry} && $line->{head},
+       'two faults of meaning - logged with the registry');
+
+    ($r, $line) = with_key([ fresh(metric => 'turns', value => -1),
+                             fresh(metric => 'turns') ]);
+
+    is_deeply([ map { $_->{pointer} }
+                @{ $json->decode($r->{body})->{errors} } ], [ '/1/value' ],
+              'a wrong shape - hides what its neighbours mean');
+    ok(!exists $line->{registry} && !exists $line->{head},
+       'a wrong shape - is found before the registry is asked');
 
     at('one of three', '/1/value', qr/an integer/,
        with_key([ $good, fresh(metric => 'turns', value => -1), $good ]));
     is((with_key($good))[0]{body}, '{"accepted":1,"duplicates":0}',
        'one of three - none of them was taken');
 
-    my ($r) = with_key([ map { fresh(metric => 'turns', value => -1) }
-                         1 .. 25 ]);
+    ($r) = with_key([ map { fresh(metric => 'turns', value => -1) }
+                      1 .. 25 ]);
     my $got = $json->decode($r->{body});
 
     is(scalar @{ $got->{errors} }, 20, 'many faults - twenty are told');
@@ -434,6 +457,7 @@ for my $method ('GET', 'PUT', 'DELETE', 'HEAD', 'OPTIONS') {
     my $r = $e->ask($method, '/key', undef);
 
     is($r->{status}, 405, "$method - 405");
+    ok(!$r->{cut}, "$method - the answer has an end");
     is($r->header('Allow'), 'POST', "$method - says what is allowed");
 }
 

@@ -59,7 +59,7 @@ http {
         location /keyed/ { experiment on; experiment_ofrep key=keys.ofrep; }
         location /named/ { experiment tone off1; experiment_ofrep open; }
         location /layer/ { experiment layer=split; experiment_ofrep open; }
-        location /unbound/ { experiment_ofrep open; }
+        location /unbound/ { experiment none; experiment_ofrep open; }
         location /step/ {
             experiment on;
             experiment_step answer;

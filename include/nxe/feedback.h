@@ -92,8 +92,9 @@ size_t nxe_feedback_pointer(const nxe_feedback_t *f,
  * Checks the value of item i against its metric and its bounds, by exact
  * decimals.  binary: 0, 1, true, false; count: an integer of 0 or more;
  * duration: milliseconds, 0 or more; mean and ratio: any number; all within
- * 10^9 of 0, as analysis reads them (nxe_decimal_nano()).  NXE_OK: *value is what is logged, a JSON number, borrowed from the
- * body or static.  NXE_INVALID: a fault was added.
+ * 10^9 of 0, as analysis reads them (nxe_decimal_nano()).  NXE_OK: *value is
+ * what is logged, a JSON number, borrowed from the body or static.
+ * NXE_INVALID: a fault was added.
  */
 nxe_status_t nxe_feedback_value(nxe_feedback_t *f, int32_t i,
     const nxe_metric_t *metric, nxe_str_t *value);

@@ -120,9 +120,9 @@ typedef struct {
 } nxe_logline_fault_t;
 
 /*
- * Reads one line, without its newline.  Of a line whose kind is
- * neither "request" nor "feedback", only kind and time mean something.  NXE_INVALID: the line is
- * bad, fault says why; the record is then undefined.
+ * Reads one line, without its newline.  Of a line whose kind is neither
+ * "request" nor "feedback", only kind and time mean something.  NXE_INVALID:
+ * the line is bad, fault says why; the record is then undefined.
  *
  * An id of 32 lower-case hex digits is taken as those 16 bytes, any other one
  * as the first 16 of its SHA-256.
