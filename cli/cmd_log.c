@@ -316,7 +316,7 @@ follow_file(logshow_t *show, const char *path)
 static const cli_opt_t  log_opts[] = {
     { "follow", 0, NULL, 0, "print what is written from now on" },
     { "unit", 0, "U", 0, "lines of unit U, raw or as the log has it" },
-    { "missing", 0, "WHAT", 0, "usage: metered requests without tokens" },
+    { "missing", 0, "WHAT", 0, "usage: answers whose tokens are unknown" },
     { NULL, 0, NULL, 0, NULL }
 };
 
@@ -328,6 +328,9 @@ const cli_command_t  cmd_log_command = {
     "passes the lines on as they are. --unit hashes a raw unit with the key\n"
     "file and the types of unit in the log. --follow waits for new lines of\n"
     "the newest file, also when it is rotated, until it is ended.\n"
+    "\n"
+    "--missing usage prints requests without output tokens whose answer was\n"
+    "measured or streamed, or is unmetered: what analyze counts as NO USAGE.\n"
     "\n"
     "  expctl log show --follow\n"
     "  expctl log show --unit u-4711 /var/log/nginx/experiment/*.gz\n"

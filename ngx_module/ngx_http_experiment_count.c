@@ -20,6 +20,8 @@ static void ngx_http_experiment_count_end(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_http_experiment_row_t *row);
 static void ngx_http_experiment_count_answer(
     ngx_http_experiment_answer_t *a, ngx_http_experiment_row_t *row);
+static ngx_uint_t ngx_http_experiment_count_lacks(
+    ngx_http_experiment_answer_t *a);
 static ngx_uint_t ngx_http_experiment_count_cost(
     ngx_http_experiment_answer_t *a, ngx_http_experiment_row_t *row);
 static void ngx_http_experiment_count_unit(ngx_http_experiment_zone_t *zone,
@@ -224,28 +226,46 @@ ngx_http_experiment_count_answer(ngx_http_experiment_answer_t *a,
     ngx_http_experiment_row_t *row)
 {
     uint64_t    n;
-    ngx_uint_t  i;
+    ngx_uint_t  i, told;
 
-    if (a->unmetered != NULL) {
-        ngx_http_experiment_add(row, NGX_HTTP_EXPERIMENT_UNMETERED, 1);
-    }
+    told = 0;
 
-    if (!a->metered) {
-        return;
-    }
-
-    for (i = 0; i < NXE_TOKENS; i++) {
+    for (i = 0; a->metered && i < NXE_TOKENS; i++) {
         if (nxe_meter_tokens(&a->meter, (nxe_tokens_t) i, &n) == NXE_OK) {
             ngx_http_experiment_add(row, NGX_HTTP_EXPERIMENT_TOKENS + i, n);
+            told |= (i == NXE_TOKENS_OUTPUT);
         }
     }
 
-    if (nxe_meter_tokens(&a->meter, NXE_TOKENS_OUTPUT, &n) != NXE_OK) {
-        ngx_http_experiment_add(row, NGX_HTTP_EXPERIMENT_NO_USAGE, 1);
+    if (a->unmetered != NULL) {
+        ngx_http_experiment_add(row, NGX_HTTP_EXPERIMENT_UNMETERED, 1);
 
-    } else if (!ngx_http_experiment_count_cost(a, row)) {
+    } else if (!told && ngx_http_experiment_count_lacks(a)) {
+        ngx_http_experiment_add(row, NGX_HTTP_EXPERIMENT_NO_USAGE, 1);
+    }
+
+    if (told && !ngx_http_experiment_count_cost(a, row)) {
         ngx_http_experiment_add(row, NGX_HTTP_EXPERIMENT_NO_PRICE, 1);
     }
+}
+
+
+/*
+ * 1 if usage is missing where there is none: for analysis, whose figure this
+ * is to be, it is where the line has a stream, a model or "empty".
+ */
+
+static ngx_uint_t
+ngx_http_experiment_count_lacks(ngx_http_experiment_answer_t *a)
+{
+    nxe_meter_t  *m;
+
+    m = &a->meter;
+
+    return a->stream
+           || (a->metered
+               && (m->said.model.len != 0
+                   || (m->understood && !m->said.failed && !a->aborted)));
 }
 
 

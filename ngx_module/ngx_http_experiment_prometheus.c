@@ -114,7 +114,8 @@ static const ngx_http_experiment_family_t
       ngx_http_experiment_prometheus_cost, 0, NULL, NULL, 0, 0 },
 
     { "no_usage_total", "counter",
-      "Answers that were measured and told no tokens.",
+      "Answers that told no output tokens; without those of "
+      "unmetered_total.",
       ngx_http_experiment_prometheus_counter,
       NGX_HTTP_EXPERIMENT_NO_USAGE, NULL, NULL, 0, 0 },
 

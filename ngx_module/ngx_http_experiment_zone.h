@@ -31,7 +31,7 @@ typedef enum {
                                    + NGX_HTTP_EXPERIMENT_CAUSES,
     NGX_HTTP_EXPERIMENT_TOKENS,         /* by nxe_tokens_t */
     NGX_HTTP_EXPERIMENT_COST = NGX_HTTP_EXPERIMENT_TOKENS + NXE_TOKENS,
-    NGX_HTTP_EXPERIMENT_NO_USAGE,       /* measured, but no tokens told */
+    NGX_HTTP_EXPERIMENT_NO_USAGE,       /* no tokens told; not unmetered */
     NGX_HTTP_EXPERIMENT_UNMETERED,
     NGX_HTTP_EXPERIMENT_NO_PRICE,       /* tokens, but no cost */
     NGX_HTTP_EXPERIMENT_FEEDBACK,

@@ -33,6 +33,8 @@ my %reply = (
     unpriced => { body => "{\"model\":\"other\",$usage,\"choices\":[]}" },
     euro => { body => "{\"model\":\"mistral\",$usage,\"choices\":[]}" },
     plain => { type => 'text/plain', body => 'x' },
+    garbage => { body => 'x' },
+    encoded => { headers => [ 'Content-Encoding', 'gzip' ], body => 'x' },
     500 => { status => 500, body => '{}' },
     429 => { status => 429, body => '{}' },
     stream => { type => 'text/event-stream',
@@ -164,7 +166,8 @@ sub ask {
 }
 
 for my $n (1 .. 25) {
-    ask($_) for qw(ok ok stream stream unpriced silent plain 500 429 broken);
+    ask($_) for qw(ok ok stream stream unpriced silent plain 500 429 broken
+                   garbage encoded);
 }
 ask('ok', $_) for '{', "{\"a\":\"\xff\"}", '[]', '{"temperature":1,'
     . '"temperature":2}', '[' x 600;
@@ -172,6 +175,11 @@ ask('ok', '{"temperature":1}', 'Content-Encoding', 'gzip');
 ask('late') for 1 .. 10;
 ask('ok', undef, 'X-Inference-Step', 'default');
 ask('euro');
+
+# a stream of a dialect that tells nothing of itself
+
+$e->post('/v1/json', '{}', 'X-Reply', 'stream', 'X-Id', "u-$_") for 1 .. 9;
+$sent += 9;
 
 for my $path ('/reject/chat/completions') {
     for my $n (1 .. 6) {
@@ -193,6 +201,24 @@ $status = settled($sent);
 same_as_log($status, 'all outcomes');
 unlike($json->encode($status), qr/\bu-\d|[0-9a-f]{32}|temperature/,
        'neither units nor hashes nor what variants say');
+
+# What analysis takes for missing usage is what is counted as either.
+
+{
+    my $got = Edge::Status::rows($status);
+    my $log = $e->file('one-currency.log', join '', grep { !/"EUR"/ }
+        split /^/, $e->read_file($e->dir . '/log/experiment.log'));
+    my $usage = $json->decode($e->must('analyze', 'tone', $log, '-o', 'json'))
+        ->{quality}{missing_usage};
+    my @told = map { my $v = $_; my $n = 0;
+        $n += $_->{no_usage} + $_->{unmetered}
+            for map { $got->{$_} } grep { /^tone 1 $v / } keys %$got;
+        $n } 'a', 'b';
+
+    is_deeply(\@told, $usage->{observed}, 'no usage - as analyze has it');
+    is_deeply([ sort keys %{ $usage->{causes} } ],
+              [ qw(absent encoded malformed type) ], 'no usage - of any cause');
+}
 
 my ($b) = grep { /^tone 1 b / } keys %{ Edge::Status::rows($status) };
 my $row = Edge::Status::rows($status)->{$b};

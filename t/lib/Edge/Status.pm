@@ -85,7 +85,9 @@ sub count {
     my $told = defined $line->{'gen_ai.usage.output_tokens'};
     $row->{unmetered}++ if $line->{unmetered};
     $row->{no_price}++ if $told && !$paid;
-    $row->{no_usage}++ if !$told && defined $line->{tool_calls};
+    $row->{no_usage}++ if !$told && !$line->{unmetered}
+        && grep { defined $line->{$_} }
+            qw(gen_ai.response.model ttft_ms empty stream);
 
     for my $t (@times) {
         push @{ $row->{$t} }, $line->{$t} if defined $line->{$t};
