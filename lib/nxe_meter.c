@@ -127,9 +127,10 @@ nxe_meter_event(void *ctx, nxe_str_t type, nxe_str_t data)
     case NXE_DIALECT_OPENAI_CHAT:
         content = nxe_meter_chat(m);
 
-        /* what asking for usage adds has nothing but usage */
+        /* what asking for usage adds has no choices, and is no error */
 
-        m->drop = m->emit != NULL && m->part.usage && !m->part.some;
+        m->drop = m->emit != NULL && m->part.usage && m->part.list
+                  && !m->part.some && !m->part.said.failed;
         break;
     case NXE_DIALECT_OPENAI_RESPONSES:
         content = nxe_meter_responses_event(m);
@@ -224,7 +225,6 @@ nxe_meter_begin(nxe_meter_t *m)
     part->type.len = 0;
     part->status.len = 0;
     part->usage = 0;
-    part->no_usage = 0;
     part->list = 0;
     part->some = 0;
     part->delta = 0;

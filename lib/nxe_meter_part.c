@@ -59,8 +59,6 @@ nxe_meter_tell(void *ctx, unsigned field, nxe_json_type_t type,
             part->usage = text.len != 0;
 
         } else if (type == NXE_JSON_NULL) {
-            part->no_usage = 1;
-
             if (m->emit != NULL) {
                 nxe_meter_null_usage(m, text);
             }
@@ -74,7 +72,7 @@ nxe_meter_tell(void *ctx, unsigned field, nxe_json_type_t type,
         break;
 
     case NXE_METER_LIST:
-        if (type == NXE_JSON_ARRAY) {
+        if (type == NXE_JSON_ARRAY || (type == NXE_JSON_NULL && m->stream)) {
             part->list = 1;
         }
 
@@ -238,6 +236,11 @@ nxe_meter_reason(nxe_meter_said_t *s, nxe_str_t quoted)
     t = s->nreasons < NXE_METER_REASONS ? &s->reasons[s->nreasons++] : &other;
     t->len = 0;
     nxe_meter_text(t, quoted);
+
+    if (t->len == 0) {
+        s->nreasons -= t != &other;     /* it cannot be read */
+        return;
+    }
 
     for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         if (nxe_meter_is(t, limits[i])) {

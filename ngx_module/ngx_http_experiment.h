@@ -360,6 +360,9 @@ void ngx_http_experiment_spend(ngx_http_experiment_worker_t *w,
 ngx_http_experiment_ctx_t *ngx_http_experiment_get_ctx(ngx_http_request_t *r);
 ngx_http_experiment_ctx_t *ngx_http_experiment_create_ctx(
     ngx_http_request_t *r);
+void ngx_http_experiment_wait_turn(ngx_http_experiment_ctx_t *ctx,
+    ngx_event_handler_pt handler, void *data);
+void ngx_http_experiment_waited(ngx_http_experiment_ctx_t *ctx);
 ngx_int_t ngx_http_experiment_assign(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_uint_t again);
 ngx_int_t ngx_http_experiment_assign_rest(ngx_http_request_t *r,

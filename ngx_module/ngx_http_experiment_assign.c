@@ -6,6 +6,11 @@
 #include "ngx_http_experiment.h"
 
 
+/* Milliseconds that no wait for a turn lasts. */
+
+#define NGX_HTTP_EXPERIMENT_WAIT  60000
+
+
 static void ngx_http_experiment_cleanup(void *data);
 static void ngx_http_experiment_no_entries(ngx_http_experiment_ctx_t *ctx);
 static ngx_uint_t ngx_http_experiment_lacks(ngx_http_experiment_ctx_t *ctx);
@@ -84,14 +89,48 @@ ngx_http_experiment_create_ctx(ngx_http_request_t *r)
 }
 
 
+/*
+ * The request goes on in the next turn.  A worker that is to leave looks at
+ * timers alone, and would not wait for what is posted.
+ */
+
+void
+ngx_http_experiment_wait_turn(ngx_http_experiment_ctx_t *ctx,
+    ngx_event_handler_pt handler, void *data)
+{
+    ctx->wait.handler = handler;
+    ctx->wait.data = data;
+    ctx->wait.log = ctx->request->connection->log;
+
+    ngx_post_event(&ctx->wait, &ngx_posted_next_events);
+
+    if (!ctx->wait.timer_set) {
+        ngx_add_timer(&ctx->wait, NGX_HTTP_EXPERIMENT_WAIT);
+    }
+}
+
+
+/* It goes on now, or ends. */
+
+void
+ngx_http_experiment_waited(ngx_http_experiment_ctx_t *ctx)
+{
+    if (ctx->wait.posted) {
+        ngx_delete_posted_event(&ctx->wait);
+    }
+
+    if (ctx->wait.timer_set) {
+        ngx_del_timer(&ctx->wait);
+    }
+}
+
+
 static void
 ngx_http_experiment_cleanup(void *data)
 {
     ngx_http_experiment_ctx_t  *ctx = data;
 
-    if (ctx->wait.posted) {
-        ngx_delete_posted_event(&ctx->wait);
-    }
+    ngx_http_experiment_waited(ctx);
 
     if (ctx->snapshot != NULL) {
         ngx_http_experiment_unpin(ctx);

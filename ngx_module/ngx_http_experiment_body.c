@@ -94,9 +94,7 @@ ngx_http_experiment_handler(ngx_http_request_t *r)
 
     /* another event came first: what waited must not run the phases again */
 
-    if (ctx->wait.posted) {
-        ngx_delete_posted_event(&ctx->wait);
-    }
+    ngx_http_experiment_waited(ctx);
 
     rc = ngx_http_experiment_begin(r, ctx, &read);
 
@@ -176,11 +174,7 @@ static ngx_int_t
 ngx_http_experiment_wait(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx)
 {
-    ctx->wait.handler = ngx_http_experiment_wait_handler;
-    ctx->wait.data = r;
-    ctx->wait.log = r->connection->log;
-
-    ngx_post_event(&ctx->wait, &ngx_posted_next_events);
+    ngx_http_experiment_wait_turn(ctx, ngx_http_experiment_wait_handler, r);
 
     return NGX_AGAIN;
 }
@@ -200,9 +194,11 @@ ngx_http_experiment_wait_handler(ngx_event_t *ev)
     /* of many that wait, those who cannot go on cost a turn next to nothing */
 
     if (ngx_http_experiment_spent(ctx->snapshot->worker)) {
-        ngx_post_event(ev, &ngx_posted_next_events);
+        ngx_http_experiment_wait_turn(ctx, ev->handler, r);
         return;
     }
+
+    ngx_http_experiment_waited(ctx);
 
     ngx_http_set_log_request(c->log, r);
 

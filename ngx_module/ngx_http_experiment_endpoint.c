@@ -316,11 +316,7 @@ ngx_http_experiment_next_turn(ngx_http_request_t *r,
 {
     ctx->run = run;
 
-    ctx->wait.handler = ngx_http_experiment_turn_handler;
-    ctx->wait.data = r;
-    ctx->wait.log = r->connection->log;
-
-    ngx_post_event(&ctx->wait, &ngx_posted_next_events);
+    ngx_http_experiment_wait_turn(ctx, ngx_http_experiment_turn_handler, r);
 
     /* it is held until the event comes: who called finalizes one time */
 
@@ -342,9 +338,11 @@ ngx_http_experiment_turn_handler(ngx_event_t *ev)
     ctx = ngx_http_experiment_get_ctx(r);
 
     if (ngx_http_experiment_spent(ctx->snapshot->worker)) {
-        ngx_post_event(ev, &ngx_posted_next_events);
+        ngx_http_experiment_wait_turn(ctx, ev->handler, r);
         return;
     }
+
+    ngx_http_experiment_waited(ctx);
 
     ngx_http_set_log_request(c->log, r);
 

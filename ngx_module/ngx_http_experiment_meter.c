@@ -11,6 +11,10 @@ static ngx_int_t ngx_http_experiment_drop_encoding(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_experiment_speaks(ngx_http_experiment_ctx_t *ctx);
 static ngx_uint_t ngx_http_experiment_proxied(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_experiment_has_body(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_experiment_asked(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx);
+static ngx_uint_t ngx_http_experiment_limited(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_experiment_encoded(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_experiment_type_is(ngx_http_request_t *r,
     const char *type);
 static void ngx_http_experiment_unbuffer(ngx_http_request_t *r,
@@ -153,9 +157,7 @@ ngx_http_experiment_meter_header(ngx_http_request_t *r,
         return;
     }
 
-    if (r->headers_out.content_encoding != NULL
-        && r->headers_out.content_encoding->value.len != 0)
-    {
+    if (ngx_http_experiment_encoded(r)) {
         a->unmetered = "encoded";
 
     } else if (!a->stream
@@ -199,6 +201,53 @@ ngx_http_experiment_has_body(ngx_http_request_t *r)
 }
 
 
+/* 1 if it was the edge that asked for usage, in a body that went upstream. */
+
+static ngx_uint_t
+ngx_http_experiment_asked(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx)
+{
+    return ctx->usage == NXE_CODE_APPLIED && ngx_http_experiment_sent(r);
+}
+
+
+/* nginx lifts limit_rate from what is not buffered: it is not ours to lift. */
+
+static ngx_uint_t
+ngx_http_experiment_limited(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (!r->limit_rate_set) {
+        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+        r->limit_rate = ngx_http_complex_value_size(r, clcf->limit_rate, 0);
+        r->limit_rate_set = 1;
+    }
+
+    return r->limit_rate != 0;
+}
+
+
+static ngx_uint_t
+ngx_http_experiment_encoded(ngx_http_request_t *r)
+{
+    ngx_str_t  *value;
+
+    if (r->headers_out.content_encoding == NULL) {
+        return 0;
+    }
+
+    value = &r->headers_out.content_encoding->value;
+
+    return value->len != 0
+           && !(value->len == sizeof("identity") - 1
+                && ngx_strncasecmp(value->data, (u_char *) "identity",
+                                   value->len)
+                   == 0);
+}
+
+
 /* Parameters of the type are not looked at. */
 
 static ngx_uint_t
@@ -230,7 +279,7 @@ ngx_http_experiment_unbuffer(ngx_http_request_t *r,
 
     u = r->upstream;
 
-    if (ctx->usage == NXE_CODE_APPLIED) {
+    if (ngx_http_experiment_asked(r, ctx)) {
 
         /* nobody else is to get what the edge asked for */
 
@@ -240,7 +289,7 @@ ngx_http_experiment_unbuffer(ngx_http_request_t *r,
         u->store = 0;
     }
 
-    if (ctx->elcf->unbuffered && !u->store
+    if (ctx->elcf->unbuffered && !u->store && !ngx_http_experiment_limited(r)
 #if (NGX_HTTP_CACHE)
         && !u->cacheable
 #endif
@@ -273,7 +322,7 @@ ngx_http_experiment_open_meter(ngx_http_request_t *r,
 
     r->filter_need_in_memory = 1;
 
-    if (a->stream && ctx->usage == NXE_CODE_APPLIED) {
+    if (a->stream && ngx_http_experiment_asked(r, ctx)) {
         ngx_http_experiment_usage_header(r, ctx);
     }
 }

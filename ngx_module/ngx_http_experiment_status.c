@@ -515,11 +515,8 @@ ngx_http_experiment_status_wait_turn(ngx_http_experiment_status_t *s)
 
     r = s->request;
 
-    s->ctx->wait.handler = ngx_http_experiment_status_turn_handler;
-    s->ctx->wait.data = s;
-    s->ctx->wait.log = r->connection->log;
-
-    ngx_post_event(&s->ctx->wait, &ngx_posted_next_events);
+    ngx_http_experiment_wait_turn(s->ctx,
+                                  ngx_http_experiment_status_turn_handler, s);
 
     /* it is held until the event comes: who called finalizes one time */
 
@@ -541,9 +538,11 @@ ngx_http_experiment_status_turn_handler(ngx_event_t *ev)
     c = r->connection;
 
     if (ngx_http_experiment_spent(s->worker)) {
-        ngx_post_event(ev, &ngx_posted_next_events);
+        ngx_http_experiment_wait_turn(s->ctx, ev->handler, s);
         return;
     }
+
+    ngx_http_experiment_waited(s->ctx);
 
     ngx_http_set_log_request(c->log, r);
 

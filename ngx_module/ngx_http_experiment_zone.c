@@ -60,7 +60,7 @@ ngx_int_t
 ngx_http_experiment_add_zone(ngx_conf_t *cf,
     ngx_http_experiment_main_conf_t *emcf)
 {
-    static ngx_str_t  name = ngx_string("experiment");
+    static ngx_str_t  name = ngx_string("ngx_http_experiment");
 
     if (emcf->zone_size == 0) {
         emcf->zone_size = 16 * 1024 * 1024;

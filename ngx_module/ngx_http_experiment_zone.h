@@ -90,7 +90,7 @@ struct ngx_http_experiment_zone_s {
 
     ngx_atomic_t        used_rows;
     ngx_atomic_t        used_blocks;
-    ngx_atomic_t        dropped;        /* requests without a row or block */
+    ngx_atomic_t        dropped;        /* rows and blocks that were missing */
     ngx_atomic_t        snapshot_errors;
     ngx_atomic_t        refused;        /* feedback */
 

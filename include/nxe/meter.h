@@ -61,8 +61,8 @@ typedef struct {
     nxe_meter_text_t    type;
     nxe_meter_text_t    status;
     unsigned            usage:1;        /* some */
-    unsigned            no_usage:1;     /* null */
-    unsigned            list:1;         /* choices, items, blocks */
+    unsigned            list:1;         /* choices, items, blocks: a list, or
+                                           null */
     unsigned            some:1;         /* and some */
     unsigned            delta:1;        /* something is added */
 } nxe_meter_part_t;
