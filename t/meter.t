@@ -158,6 +158,8 @@ my $chat = join '', @{ $stream{usage} };
     encoded => { headers => [ 'Content-Encoding', 'gzip' ], body => 'zzz' },
     'encoded-stream' => { type => 'text/event-stream', body => 'zzz',
                           headers => [ 'Content-Encoding', 'br' ] },
+    identity => { type => 'text/event-stream', body => $chat,
+                  headers => [ 'Content-Encoding', 'identity' ] },
     none => { status => 204, headers => [ 'Content-Type', 'text/plain' ] },
     error => { status => 429, body => '{"error":{"message":"slow down"}}' },
     failed => { type => 'text/event-stream', body =>
@@ -213,6 +215,11 @@ http {
         location /vars/ {
             access_log "%%DIR%%/log/vars.log" vars;
             add_header X-Early "<$experiment_ttft$experiment_cost>" always;
+            proxy_pass http://up;
+        }
+        location /limited/ { limit_rate 10m; proxy_pass http://up; }
+        location /set/ {
+            proxy_set_body '{"stream":true,"stream_options":{"include_usage":true}}';
             proxy_pass http://up;
         }
         location /none/ { experiment off; proxy_pass http://up; }
@@ -426,6 +433,17 @@ for my $body ($asks, '{"stream":true}') {
        "buffered, $body - no times");
 }
 
+# A limit holds: nginx would lift it from what is not buffered.
+$r = ask('limited', 'usage-events', '{"stream":true}');
+is($r->{body}, $stripped, 'limit_rate - the bytes');
+is(scalar(grep { exists $_->{ttft_ms} } $e->log_next), 0,
+   'limit_rate - is not timed');
+
+# The operator's own question is nobody else's to take out.
+$r = ask('set', 'usage-events', '{"stream":true}');
+is($r->{body}, $chat, 'proxy_set_body - nothing is taken out');
+is_deeply(said($e->log_next), $said{usage}, 'proxy_set_body - logged');
+
 # Of a unit that is not exposed: another's answer must not come from a cache.
 $e->post('/cached/chat/completions', '{}', 'X-Reply', 'usage-events')
     for 1 .. 2;
@@ -449,6 +467,7 @@ for my $row (
                  truncated => JSON::PP::false, refusal => JSON::PP::false,
                  empty => JSON::PP::true } ],
     [ 'large-event', { unmetered => 'size' } ],
+    [ 'identity', $said{usage} ],
     [ 'none', {} ], [ 'error', {} ],
     [ 'failed', { stream_error => 'api', tool_calls => 0,
                   truncated => JSON::PP::false, refusal => JSON::PP::false } ],
