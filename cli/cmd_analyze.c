@@ -190,7 +190,7 @@ read_file(cli_t *cli, const char *path, analyze_input_t *input, analyze_t *a,
     if (rc == NXE_CONFLICT) {
         cli_error("%s:%llu: %s", cli_safe(cli, nxe_str_of(path)),
                   (unsigned long long) number, err.text);
-        cli_remedy("name the log files of one key");
+        cli_remedy("name the log files of one key, and of one currency");
         return CLI_USAGE;
     }
 

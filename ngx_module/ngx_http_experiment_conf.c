@@ -142,7 +142,7 @@ ngx_http_experiment_read_secret(ngx_conf_t *cf, ngx_str_t *file, u_char *buf,
     ngx_fd_t         fd;
     ngx_file_info_t  fi;
 
-    fd = open((char *) file->data, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+    fd = open((char *) file->data, O_RDONLY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
@@ -164,10 +164,17 @@ ngx_http_experiment_read_secret(ngx_conf_t *cf, ngx_str_t *file, u_char *buf,
     n = read(fd, buf, NXE_KEYS_FILE);
     (void) ngx_close_file(fd);
 
-    if (n == -1 || n == NXE_KEYS_FILE) {
-        nxe_erase(buf, n == -1 ? 0 : n);
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, n == -1 ? ngx_errno : 0,
+    if (n == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
                            "cannot read the key file \"%V\"", file);
+        return NGX_ERROR;
+    }
+
+    if (n == NXE_KEYS_FILE) {
+        nxe_erase(buf, n);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the key file \"%V\" is too large: expected less "
+                           "than %d bytes", file, NXE_KEYS_FILE);
         return NGX_ERROR;
     }
 

@@ -7,6 +7,12 @@
 #include "ngx_http_experiment_endpoint.h"
 
 
+/* Members of a context: each flag looks at them, and a client sends them. */
+
+#define NGX_HTTP_EXPERIMENT_MEMBERS  256
+
+
+static ngx_uint_t ngx_http_experiment_context_large(nxe_str_t context);
 static ngx_int_t ngx_http_experiment_context_unit(
     ngx_http_experiment_ctx_t *ctx, const nxe_text_t *text,
     nxe_json_node_t *node, const char **code, const char **details);
@@ -70,7 +76,31 @@ ngx_http_experiment_context(ngx_http_request_t *r,
     o->context.data = o->body.data + context->value.start;
     o->context.len = context->value.end - context->value.start;
 
+    if (ngx_http_experiment_context_large(o->context)) {
+        *code = "INVALID_CONTEXT";
+        *details = "expected at most 256 members in \"context\"";
+        return NGX_DECLINED;
+    }
+
     return ngx_http_experiment_context_unit(ctx, &text, unit, code, details);
+}
+
+
+static ngx_uint_t
+ngx_http_experiment_context_large(nxe_str_t context)
+{
+    ngx_uint_t       n;
+    nxe_json_walk_t  w;
+
+    n = 0;
+
+    for (nxe_json_walk(&w, context); nxe_json_walk_next(&w); ) {
+        if (++n > NGX_HTTP_EXPERIMENT_MEMBERS) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

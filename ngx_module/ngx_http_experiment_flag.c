@@ -177,9 +177,11 @@ ngx_http_experiment_flag_is(ngx_http_experiment_handle_t *h)
 ngx_int_t
 ngx_http_experiment_flags(ngx_http_experiment_ctx_t *ctx)
 {
-    ngx_int_t                     rc;
-    ngx_http_experiment_bind_t   *bind;
-    ngx_http_experiment_ofrep_t  *o;
+    ngx_int_t                      rc;
+    struct timespec                since;
+    ngx_http_experiment_bind_t    *bind;
+    ngx_http_experiment_ofrep_t   *o;
+    ngx_http_experiment_worker_t  *w;
 
     o = ctx->data;
 
@@ -200,13 +202,22 @@ ngx_http_experiment_flags(ngx_http_experiment_ctx_t *ctx)
         }
     }
 
+    w = ctx->snapshot->worker;
+
     for ( /* void */ ; o->handle < bind->nhandles; o->handle++) {
+
+        if (w->patient && ngx_http_experiment_spent(w)) {
+            return NGX_AGAIN;
+        }
 
         if (!ngx_http_experiment_flag_is(bind->handles[o->handle])) {
             continue;
         }
 
+        (void) clock_gettime(CLOCK_MONOTONIC, &since);
         rc = ngx_http_experiment_flags_of(ctx, bind->handles[o->handle]);
+        ngx_http_experiment_spend(w, &since);
+
         if (rc != NGX_OK) {
             return rc;
         }
@@ -252,7 +263,9 @@ ngx_http_experiment_flags_layer(ngx_http_experiment_ctx_t *ctx,
         rc = ngx_http_experiment_layer_handle(ctx, layer, o->place, &h);
 
         if (rc == NGX_OK && ngx_http_experiment_flag_is(h)) {
+            (void) clock_gettime(CLOCK_MONOTONIC, &since);
             rc = ngx_http_experiment_flags_of(ctx, h);
+            ngx_http_experiment_spend(w, &since);
         }
 
         if (rc != NGX_OK) {

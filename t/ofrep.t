@@ -175,6 +175,9 @@ my @wrong = (
     [ 'tone', '', 400, 'PARSE_ERROR' ],
     [ 'tone', '{', 400, 'PARSE_ERROR' ],
     [ 'tone', '[]', 400, 'PARSE_ERROR' ],
+    [ 'tone', '{"context":{"targetingKey":"u",'
+      . join(',', map { qq("arg:a$_":1) } 1 .. 256) . '}}', 400,
+      'INVALID_CONTEXT' ],
     [ 'tone', "{\"context\":{\"targetingKey\":\"\xff\"}}", 400,
       'PARSE_ERROR' ],
     [ 'tone', '{"context":{"targetingKey":"u"}} x', 400, 'PARSE_ERROR' ],
