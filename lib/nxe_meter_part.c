@@ -146,13 +146,20 @@ nxe_meter_some(nxe_str_t text)
 }
 
 
-/* Keeps a string, cut between characters. */
+/*
+ * Keeps a string, cut between characters.  Of a long one no more is looked at
+ * than is told where chunks cut it.
+ */
 
 static void
 nxe_meter_text(nxe_meter_text_t *t, nxe_str_t quoted)
 {
     size_t     len;
     nxe_str_t  s;
+
+    if (quoted.len > NXE_PICK_TEXT) {
+        quoted.len = NXE_PICK_TEXT;
+    }
 
     s.data = quoted.data + 1;
     s.len = quoted.len - 2;
@@ -279,6 +286,6 @@ nxe_meter_ends(nxe_str_t quoted, const char *end)
 
     len = strlen(end);
 
-    return quoted.len >= len
+    return quoted.len >= len && quoted.len < NXE_PICK_TEXT
            && memcmp(quoted.data + quoted.len - len, end, len) == 0;
 }

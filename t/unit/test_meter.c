@@ -311,6 +311,42 @@ same(const row_t *row, const nxe_meter_t *m, uint64_t contents)
 }
 
 
+/* What comes behind the bytes that are told of a long string says nothing. */
+
+static void
+test_long(void **state)
+{
+    char         in[2048], *p;
+    size_t       cut;
+    nxe_meter_t  m;
+
+    (void) state;
+
+    p = in + sprintf(in, "{\"model\":\"");
+    memset(p, 'x', 600);
+    (void) strcpy(p + 600, "\\n\",\"choices\":[]}");
+
+    for (cut = 0; cut <= strlen(in) + 1; cut++) {
+        assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_OPENAI_CHAT, 0,
+                                        unit_mem), NXE_OK);
+        feed_cut(&m, in, cut);
+        assert_int_equal(m.said.model.len, NXE_METER_TEXT);
+    }
+
+    p = in + sprintf(in, "{\"content\":[{\"type\":\"");
+    memset(p, 'x', 600);
+    memcpy(p + 502, "tool_use", 8);
+    (void) strcpy(p + 600, "\"}]}");
+
+    for (cut = 0; cut <= strlen(in) + 1; cut++) {
+        assert_int_equal(nxe_meter_init(&m, NXE_DIALECT_ANTHROPIC, 0,
+                                        unit_mem), NXE_OK);
+        feed_cut(&m, in, cut);
+        assert_int_equal(m.said.tool_calls, 0);
+    }
+}
+
+
 static void
 each(const row_t *row, int stream)
 {
@@ -561,6 +597,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_long),
         cmocka_unit_test(test_likes),
         cmocka_unit_test(test_strip),
         cmocka_unit_test(test_times)
