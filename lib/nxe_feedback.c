@@ -392,11 +392,7 @@ nxe_feedback_name(nxe_feedback_at_t *at, const nxe_feedback_member_t *m,
     nxe_str_t     s;
     nxe_status_t  rc;
 
-    rc = NXE_INVALID;
-
-    if (w->type == NXE_JSON_STRING && w->value.len <= 6 * m->max + 2) {
-        rc = nxe_json_unescape(w->value, m->max, at->mem, &s);
-    }
+    rc = nxe_feedback_string(at, m, w, &s);
 
     if (rc == NXE_NOMEM) {
         return rc;
