@@ -2,7 +2,9 @@
  * expctl top
  */
 
-#include <errno.h>
+#define _GNU_SOURCE
+
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -330,7 +332,7 @@ show(top_t *top)
 }
 
 
-/* One if it is to end: q, or a signal. */
+/* One if it is to end: q, or a signal; none comes between look and wait. */
 
 static int
 wait_interval(const top_t *top)
@@ -338,25 +340,30 @@ wait_interval(const top_t *top)
     int              rc;
     char             key;
     double           left;
+    sigset_t         ending, before;
     struct pollfd    fd;
-    struct timespec  from, now;
+    struct timespec  from, now, wait;
+
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGINT);
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGHUP);
+    (void) sigprocmask(SIG_BLOCK, &ending, &before);
 
     (void) clock_gettime(CLOCK_MONOTONIC, &from);
     fd.fd = top_raw ? STDIN_FILENO : -1;
     fd.events = POLLIN;
     left = top->interval_ms;
+    key = 0;
 
-    while (left > 0 && !top_ended) {
+    while (left > 0 && !top_ended && key != 'q' && key != 'Q') {
         fd.revents = 0;
-        rc = poll(&fd, 1, (int) left + 1);
+        wait.tv_sec = (time_t) (left / 1e3);
+        wait.tv_nsec = (long) (fmod(left, 1e3) * 1e6);
+        rc = ppoll(&fd, 1, &wait, &before);
 
-        if (rc == 1) {
-            if (read(STDIN_FILENO, &key, 1) != 1) {
-                fd.fd = -1;             /* it will not come any more */
-
-            } else if (key == 'q' || key == 'Q') {
-                return 1;
-            }
+        if (rc == 1 && read(STDIN_FILENO, &key, 1) != 1) {
+            fd.fd = -1;                 /* it will not come any more */
         }
 
         (void) clock_gettime(CLOCK_MONOTONIC, &now);
@@ -364,7 +371,9 @@ wait_interval(const top_t *top)
                - (double) (now.tv_nsec - from.tv_nsec) / 1e6;
     }
 
-    return top_ended;
+    (void) sigprocmask(SIG_SETMASK, &before, NULL);
+
+    return top_ended || key == 'q' || key == 'Q';
 }
 
 

@@ -512,9 +512,11 @@ sub terminal {
         open STDOUT, '>&', $o or die;
         close $_ for $to, $from;
         $ENV{TERM} = 'xterm';
-        exec 'script', '-qec', "stty rows 24 cols 80; stty -g > $dir/before; "
-            . "$expctl top --url $url $args; rc=\$?; stty -g > $dir/after; "
-            . 'exit $rc', '/dev/null' or die;
+        # Ctrl-C reaches the shell as well: it is to see the end
+        $ENV{SHELL} = '/bin/sh';
+        exec 'script', '-qec', 'trap : INT; stty rows 24 cols 80; '
+            . "stty -g > $dir/before; $expctl top --url $url $args; rc=\$?; "
+            . "stty -g > $dir/after; exit \$rc", '/dev/null' or die;
     }
 
     close $_ for $in, $o;
