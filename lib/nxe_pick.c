@@ -367,6 +367,8 @@ nxe_pick_key(nxe_pick_t *k, nxe_str_t key)
 static const nxe_pick_node_t *
 nxe_pick_find(const nxe_pick_node_t *list, nxe_str_t key)
 {
+    const nxe_pick_node_t  *node;
+
     if (list == NULL) {
         return NULL;
     }
@@ -375,20 +377,25 @@ nxe_pick_find(const nxe_pick_node_t *list, nxe_str_t key)
         return key.data[0] == '*' ? list : NULL;
     }
 
-    for ( /* void */ ; list->name.data != NULL; list++) {
+    for (node = list; node->name.data != NULL; node++) {
 
-        if (key.len == list->name.len + 2
-            && memcmp(key.data + 1, list->name.data, list->name.len) == 0)
+        if (key.len == node->name.len + 2
+            && memcmp(key.data + 1, node->name.data, node->name.len) == 0)
         {
-            return list;
+            return node;
         }
+    }
 
-        if (key.len > list->name.len + 2
-            && memchr(key.data, '\\', key.len) != NULL
-            && nxe_pick_escapes_ok(key)
-            && nxe_json_string_eq(key, list->name))
-        {
-            return list;
+    if (memchr(key.data, '\\', key.len) == NULL
+        || !nxe_pick_escapes_ok(key))
+    {
+        return NULL;
+    }
+
+    for (node = list; node->name.data != NULL; node++) {
+
+        if (nxe_json_string_eq(key, node->name)) {
+            return node;
         }
     }
 
