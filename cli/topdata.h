@@ -105,7 +105,7 @@ int top_sample_same(const top_sample_t *a, const top_sample_t *b);
 double top_sample_age(const top_sample_t *sample);
 
 
-/* A row without what it had in another sample. */
+/* topwindow.c: a row without what it had in another sample. */
 
 typedef struct {
     uint64_t            counts[TOP_COUNTS];

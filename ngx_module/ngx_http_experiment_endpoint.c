@@ -41,13 +41,21 @@ ngx_http_experiment_set_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_ERROR;
     }
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in a location where another directive "
+                           "answers, too", &cmd->name);
+        return NGX_ERROR;
+    }
+
     elcf->endpoint = (char *) cmd->name.data;
     elcf->handler = handler;
 
     emcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_experiment_module);
     emcf->endpoint = elcf->endpoint;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = handler;
 
     return NGX_OK;

@@ -142,16 +142,24 @@ ngx_int_t ngx_http_experiment_preflight(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_experiment_outcomes(ngx_http_experiment_ctx_t *ctx);
 void ngx_http_experiment_outcomes_take(ngx_http_experiment_ctx_t *ctx);
-ngx_int_t ngx_http_experiment_outcome_lines(ngx_http_request_t *r,
-    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
 ngx_int_t ngx_http_experiment_feedback_token(ngx_http_request_t *r,
     ngx_http_experiment_ctx_t *ctx, ngx_str_t *token);
+
+/* ngx_http_experiment_log_outcome.c */
+
+ngx_int_t ngx_http_experiment_outcome_lines(ngx_http_request_t *r,
+    ngx_http_experiment_ctx_t *ctx, ngx_str_t *line);
 
 /* ngx_http_experiment_status.c */
 
 char *ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* ngx_http_experiment_status_access.c */
+
 ngx_int_t ngx_http_experiment_status_hosts(ngx_conf_t *cf,
+    ngx_http_experiment_loc_conf_t *elcf);
+ngx_int_t ngx_http_experiment_status_allowed(ngx_http_request_t *r,
     ngx_http_experiment_loc_conf_t *elcf);
 
 

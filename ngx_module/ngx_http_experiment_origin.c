@@ -57,32 +57,56 @@ ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
 }
 
 
-/* A scheme and an authority, and nothing that no browser would send. */
+/*
+ * A scheme, a host, and perhaps a port: nothing that no browser would send.
+ * Whether a host exists is not asked.
+ */
 
 static ngx_uint_t
 ngx_http_experiment_origin_ok(ngx_str_t *origin)
 {
-    u_char      c;
-    size_t      i, scheme;
+    u_char  *p, *host, *end;
 
-    scheme = ngx_strncmp(origin->data, "https://", 8) == 0 ? 8
-             : ngx_strncmp(origin->data, "http://", 7) == 0 ? 7 : 0;
+    p = origin->data;
+    end = p + origin->len;
 
-    if (scheme == 0 || origin->len == scheme) {
+    if (ngx_strncmp(p, "https://", 8) != 0
+        && ngx_strncmp(p, "http://", 7) != 0)
+    {
         return 0;
     }
 
-    for (i = scheme; i < origin->len; i++) {
-        c = origin->data[i];
+    p = (u_char *) ngx_strchr(p, '/') + 2;
+    host = p;
 
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'
-              || c == '.' || c == '_' || c == ':' || c == '[' || c == ']'))
+    if (p != end && *p == '[') {
+
+        for (p++; p != end && ((*p >= '0' && *p <= '9') || *p == ':'
+                               || (*p >= 'a' && *p <= 'f') || *p == '.'); p++)
         {
+            /* void */
+        }
+
+        if (p == end || *p++ != ']') {
             return 0;
+        }
+
+    } else {
+
+        while (p != end && ((*p >= 'a' && *p <= 'z') || *p == '-'
+                            || (*p >= '0' && *p <= '9') || *p == '.'
+                            || *p == '_'))
+        {
+            p++;
         }
     }
 
-    return 1;
+    if (p == host || p == end) {
+        return p != host;
+    }
+
+    return *p++ == ':' && p != end && end - p <= 5 && *p != '0'
+           && ngx_atoi(p, end - p) != NGX_ERROR && ngx_atoi(p, end - p) < 65536;
 }
 
 

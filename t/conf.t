@@ -165,7 +165,7 @@ my @rows = (
       qr{"experiment_ofrep" in location "/", where another} ],
     [ 'experiment_ofrep behind it', $both,
       'experiment on; proxy_pass http://127.0.0.1:1; experiment_ofrep open;',
-      undef ],
+      qr/"experiment_ofrep" in a location where another directive answers/ ],
     [ 'experiment_ofrep of what is bound nowhere', $both,
       'experiment_ofrep open;',
       qr{"experiment_ofrep" in location "/", where no experiment is bound} ],
@@ -202,7 +202,9 @@ my @rows = (
              "experiment on; experiment_feedback open origin=$_;",
              qr/invalid parameter "origin=\Q$_\E", expected/ ] }
      '*', 'null', 'https://', 'https://a/', 'https://A.b', 'a.b',
-     'ftp://a.b', 'https://u\@a.b'),
+     'ftp://a.b', 'https://u\@a.b', 'https://a:b:c', 'https://a:', 'https://:1',
+     'https://a:0', 'https://a:65536', 'https://a:080', 'https://a:8a',
+     'https://[::1', 'https://[x]', 'https://[]a', 'https://a[b]'),
     (map { [ "experiment_feedback of origin $_->[0]", $both,
              "experiment on; experiment_feedback open origin=$_->[0];",
              qr/"origin=\Q$_->[0]\E", where .* "origin=\Q$_->[1]\E"/ ] }
@@ -211,7 +213,8 @@ my @rows = (
     (map { [ "experiment_feedback of origin $_", $both,
              "experiment on; experiment_feedback open origin=$_;", undef ] }
      'http://localhost:3000', 'https://a.b:80', 'http://a.b:443',
-     'https://a.b:8443', 'https://[::443]'),
+     'https://a.b:8443', 'https://[::443]', 'https://a.b:65535',
+     'http://[::ffff:1.2.3.4]:1', 'https://xn--a_b.c-d'),
     [ 'experiment_feedback of what is bound nowhere', $both,
       'experiment_feedback open;',
       qr{"experiment_feedback" in location "/", where no experiment} ],

@@ -668,8 +668,9 @@ for my $row (
       qr/has "experiment_status" already/ ],
     [ 'experiment_status; experiment_ofrep open;',
       qr/"experiment_ofrep" in a location that has "experiment_status"/ ],
-    [ 'experiment_status; proxy_pass http://127.0.0.1:1;',
-      qr/where another directive answers, too/ ],
+    (map { [ $_, qr/where another directive answers, too/ ] }
+     'experiment_status; proxy_pass http://127.0.0.1:1;',
+     'proxy_pass http://127.0.0.1:1; experiment_status;'),
 ) {
     my ($line, $want) = @$row;
     my ($rc, $err) = $e->test_conf("%%MAIN%% http { %%HTTP%% server { "
