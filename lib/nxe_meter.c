@@ -25,7 +25,6 @@ nxe_meter_init(nxe_meter_t *m, nxe_dialect_t dialect, int stream,
     /* what the parts of it hold is set as they begin */
 
     memset(m, 0, offsetof(nxe_meter_t, sse));
-    memset(&m->repeat, 0, sizeof(*m) - offsetof(nxe_meter_t, repeat));
 
     m->dialect = dialect;
     m->stream = stream != 0;

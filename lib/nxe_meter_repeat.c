@@ -4,6 +4,7 @@
  * that of reading, only sooner.
  */
 
+#include <endian.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -102,7 +103,7 @@ nxe_meter_common(const char *a, const char *b, size_t max)
         memcpy(&y, b + i, sizeof(y));
 
         if (x != y) {
-            break;
+            return i + (unsigned) __builtin_ctzll(le64toh(x ^ y)) / 8;
         }
     }
 

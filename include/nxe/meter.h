@@ -108,17 +108,19 @@ typedef struct {
     uint64_t            last;
     uint64_t            gap;            /* the longest between two of them */
 
+    nxe_meter_repeat_t *repeat;         /* NULL: not yet */
+    nxe_meter_pt        emit;           /* NULL: nothing is taken out */
+    void               *ctx;
+    nxe_str_t           cut;            /* what the event is to lose */
+    unsigned            drop:1;         /* all of it */
+    unsigned            plain:1;        /* the event read last has content */
+
+    /* up to here is what an event needs that is like the one before */
+
     nxe_sse_t           sse;
     nxe_pick_t          pick;
     nxe_meter_part_t    part;
-    nxe_meter_repeat_t *repeat;         /* NULL: not yet */
-    unsigned            plain:1;        /* the event read last has content */
-
-    nxe_meter_pt        emit;           /* NULL: nothing is taken out */
-    void               *ctx;
     nxe_str_t           data;           /* of the event */
-    nxe_str_t           cut;            /* what it is to lose */
-    unsigned            drop:1;         /* all of it */
 } nxe_meter_t;
 
 /*
