@@ -24,7 +24,7 @@ nxe_meter_init(nxe_meter_t *m, nxe_dialect_t dialect, int stream,
 
     /* what the parts of it hold is set as they begin */
 
-    memset(m, 0, offsetof(nxe_meter_t, sse));
+    memset(m, 0, offsetof(nxe_meter_t, pick));
 
     m->dialect = dialect;
     m->stream = stream != 0;
@@ -166,9 +166,8 @@ nxe_meter_raw(void *ctx, nxe_str_t bytes)
 void
 nxe_meter_content(nxe_meter_t *m)
 {
-    m->said.content = 1;
-
     if (m->contents++ == 0) {
+        m->said.content = 1;
         m->first = m->now;
 
     } else if (m->now - m->last > m->gap) {

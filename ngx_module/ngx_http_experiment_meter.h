@@ -16,7 +16,6 @@ NXE_BEGIN_DECLS
 /* What is measured of an upstream's answer; times since the request began. */
 
 struct ngx_http_experiment_answer_s {
-    nxe_meter_t                      meter;
     uint64_t                         first_byte;   /* nanoseconds */
     uint64_t                         now;          /* of this call, or 0 */
     const char                      *unmetered;    /* why, or NULL */
@@ -44,6 +43,9 @@ struct ngx_http_experiment_answer_s {
     unsigned                         aborted:1;    /* the client left */
     unsigned                         paid:1;       /* cost is known */
     unsigned                         done:1;       /* nothing comes any more */
+
+    nxe_meter_t                      meter;        /* its first part with those
+                                                      above: each event's */
 };
 
 

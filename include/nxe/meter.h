@@ -99,7 +99,6 @@ typedef struct {
     unsigned            stream:1;
     unsigned            ended:1;        /* as its API ends an answer */
     unsigned            understood:1;   /* something of it */
-    nxe_meter_said_t    said;
 
     /* of a stream, by the clock of the caller, nanoseconds */
     uint64_t            now;            /* of what is fed */
@@ -115,9 +114,11 @@ typedef struct {
     unsigned            drop:1;         /* all of it */
     unsigned            plain:1;        /* the event read last has content */
 
+    nxe_sse_t           sse;
+
     /* up to here is what an event needs that is like the one before */
 
-    nxe_sse_t           sse;
+    nxe_meter_said_t    said;
     nxe_pick_t          pick;
     nxe_meter_part_t    part;
     nxe_str_t           data;           /* of the event */
