@@ -241,9 +241,7 @@ feed(nxe_meter_t *m, const char *p, size_t len)
 {
     char  *copy;
 
-    copy = malloc(len + 1);
-    assert_non_null(copy);
-    memcpy(copy, p, len);
+    copy = unit_copy(p, len);
     nxe_meter_feed(m, (nxe_str_t) { copy, len }, 0);
     free(copy);
 }

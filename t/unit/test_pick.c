@@ -91,9 +91,7 @@ feed(nxe_pick_t *k, const char *p, size_t len)
 {
     char  *copy;
 
-    copy = malloc(len + 1);
-    assert_non_null(copy);
-    memcpy(copy, p, len);
+    copy = unit_copy(p, len);
     nxe_pick_feed(k, (nxe_str_t) { copy, len });
     free(copy);
 }

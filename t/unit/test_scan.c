@@ -335,16 +335,6 @@ test_many_members(void **state)
 }
 
 
-static void *
-no_memory(void *ctx, size_t size)
-{
-    (void) ctx;
-    (void) size;
-
-    return NULL;
-}
-
-
 /* What cannot be told counts as ambiguous. */
 
 static void
@@ -352,15 +342,11 @@ test_members_limits(void **state)
 {
     char              *in;
     size_t             i, len;
-    nxe_mem_t          none;
     nxe_str_t          s;
     nxe_text_t         text;
     nxe_json_result_t  r;
 
     (void) state;
-
-    none.alloc = no_memory;
-    none.ctx = NULL;
 
     in = malloc(4 << 20);
     assert_non_null(in);
@@ -382,12 +368,12 @@ test_members_limits(void **state)
     assert_int_equal(r.ambiguous, 1);
 
     s = nxe_str("{\"\\u0061\":1}");
-    assert_int_equal(nxe_json_scan_members(&text, NULL, 0, &none, &r),
+    assert_int_equal(nxe_json_scan_members(&text, NULL, 0, &unit_no_mem, &r),
                      NXE_JSON_OK);
     assert_int_equal(r.ambiguous, 1);
 
     s = nxe_str("{\"a\":1}");
-    assert_int_equal(nxe_json_scan_members(&text, NULL, 0, &none, &r),
+    assert_int_equal(nxe_json_scan_members(&text, NULL, 0, &unit_no_mem, &r),
                      NXE_JSON_OK);
     assert_int_equal(r.ambiguous, 0);
 

@@ -66,10 +66,7 @@ feed(nxe_sse_t *s, const char *p, size_t len)
 {
     char  *copy;
 
-    copy = malloc(len + 1);
-    assert_non_null(copy);
-    memcpy(copy, p, len);
-
+    copy = unit_copy(p, len);
     nxe_sse_feed(s, (nxe_str_t) { copy, len });
     free(copy);
 }
@@ -125,32 +122,18 @@ test_rows(void **state)
 }
 
 
-static void *
-no_memory(void *ctx, size_t size)
-{
-    (void) ctx;
-    (void) size;
-
-    return NULL;
-}
-
-
 /* What is whole needs no memory; what is not is lost, and the next is not. */
 
 static void
 test_memory(void **state)
 {
     nxe_buf_t  got;
-    nxe_mem_t  none;
     nxe_sse_t  s;
 
     (void) state;
 
-    none.alloc = no_memory;
-    none.ctx = NULL;
-
     nxe_buf_init(&got, SIZE_MAX);
-    nxe_sse_init(&s, 40, note, &got, &none);
+    nxe_sse_init(&s, 40, note, &got, &unit_no_mem);
 
     feed(&s, "data: a\n\ndata: ", 15);
     feed(&s, "b\n\ndata: c\n\n", 12);

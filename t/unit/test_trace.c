@@ -81,13 +81,8 @@ test_parse(void **state)
     (void) state;
 
     for (i = 0; i < unit_n(rows); i++) {
-
-        /* memory of its own, so that a sanitizer sees a read beyond it */
-
         len = strlen(rows[i].value);
-        value = malloc(len);
-        assert_true(value != NULL || len == 0);
-        memcpy(value, rows[i].value, len);
+        value = unit_copy(rows[i].value, len);
 
         id = nxe_null_str;
         rc = nxe_traceparent_parse((nxe_str_t) { value, len }, &id);

@@ -80,6 +80,38 @@ unit_random(uint64_t *seed)
 
 
 /*
+ * Bytes in memory of their own, which ends where they do, so that a sanitizer
+ * sees a read beyond them; to be freed.
+ */
+
+static inline char *
+unit_copy(const char *p, size_t len)
+{
+    char  *copy;
+
+    copy = malloc(len != 0 ? len : 1);
+    assert_non_null(copy);
+    memcpy(copy, p, len);
+
+    return copy;
+}
+
+
+/* Memory of which there is none. */
+
+static inline void *
+unit_alloc_none(void *ctx, size_t size)
+{
+    (void) ctx;
+    (void) size;
+
+    return NULL;
+}
+
+static const nxe_mem_t  unit_no_mem = { unit_alloc_none, NULL };
+
+
+/*
  * s in segments.  Each one is memory of its own, so that a sanitizer sees a
  * read beyond it; unit_cut_free() releases them.
  */
@@ -96,7 +128,6 @@ typedef enum {
 static inline nxe_text_t
 unit_cut(nxe_str_t s, unit_cut_t how)
 {
-    char        *p;
     size_t       i, len, step;
     nxe_str_t   *segs;
     nxe_text_t   text;
@@ -116,11 +147,7 @@ unit_cut(nxe_str_t s, unit_cut_t how)
             segs[text.n++] = nxe_null_str;
         }
 
-        p = malloc(len);
-        assert_non_null(p);
-        memcpy(p, s.data + i, len);
-
-        segs[text.n].data = p;
+        segs[text.n].data = unit_copy(s.data + i, len);
         segs[text.n++].len = len;
     }
 
