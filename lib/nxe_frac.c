@@ -126,18 +126,6 @@ nxe_frac_parse_share(nxe_str_t s, nxe_frac_t *f)
 }
 
 
-nxe_frac_t
-nxe_frac_mul(nxe_frac_t a, nxe_frac_t b)
-{
-    nxe_frac_t  f;
-
-    f.num = a.num * b.num;
-    f.den = a.den * b.den;
-
-    return f;
-}
-
-
 int
 nxe_frac_cmp(nxe_frac_t a, nxe_frac_t b)
 {

@@ -71,29 +71,6 @@ nxe_hist_add(nxe_hist_t *h, uint64_t us)
 }
 
 
-void
-nxe_hist_merge(nxe_hist_t *to, const nxe_hist_t *from)
-{
-    uint32_t  i;
-
-    if (from->n != 0 && (to->n == 0 || from->min < to->min)) {
-        to->min = from->min;
-    }
-
-    if (from->n != 0 && (to->n == 0 || from->max > to->max)) {
-        to->max = from->max;
-    }
-
-    to->n += from->n;
-    to->low += from->low;
-    to->high += from->high;
-
-    for (i = 0; i < NXE_HIST_BINS; i++) {
-        to->bins[i] += from->bins[i];
-    }
-}
-
-
 nxe_status_t
 nxe_hist_quantile(const nxe_hist_t *h, double p, nxe_quantile_t *q)
 {

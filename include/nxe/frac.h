@@ -49,9 +49,6 @@ size_t nxe_nano_print(uint64_t nano, char out[NXE_NANO_LEN]);
 /* As nxe_frac_parse(), or a percentage: "10%" is 0.1. */
 nxe_status_t nxe_frac_parse_share(nxe_str_t s, nxe_frac_t *f);
 
-/* a * b; exact, both with den <= 10^9 or den one of at most 64 n-ths. */
-nxe_frac_t nxe_frac_mul(nxe_frac_t a, nxe_frac_t b);
-
 /* Below 0, 0, above 0. */
 int nxe_frac_cmp(nxe_frac_t a, nxe_frac_t b);
 

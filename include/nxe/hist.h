@@ -47,8 +47,6 @@ double nxe_hist_value(uint32_t bin);
 /* An empty histogram is all zero bytes. */
 void nxe_hist_add(nxe_hist_t *h, uint64_t us);
 
-void nxe_hist_merge(nxe_hist_t *to, const nxe_hist_t *from);
-
 typedef struct {
     double              value;      /* within 1 %, from min to max */
     double              lo;         /* the edges of its bin; 0: it is below */

@@ -188,14 +188,6 @@ test_arithmetic(void **state)
 
     (void) state;
 
-    a = nxe_frac_mul((nxe_frac_t) { 500000000, NXE_NANO },
-                     (nxe_frac_t) { 200000000, NXE_NANO });
-    b = (nxe_frac_t) { 1, 10 };
-    unit_row(nxe_frac_cmp(a, b) == 0, "a half of a fifth is a tenth");
-
-    a = nxe_frac_mul(NXE_FRAC_ONE, NXE_FRAC_ZERO);
-    unit_row(nxe_frac_cmp(a, NXE_FRAC_ZERO) == 0, "nothing of all");
-
     a = (nxe_frac_t) { 333333333333333333, 1000000000000000000 };
     b = (nxe_frac_t) { 1, 3 };
     unit_row(nxe_frac_cmp(a, b) < 0 && nxe_frac_cmp(b, a) > 0,

@@ -214,40 +214,6 @@ test_quantile(void **state)
 }
 
 
-static void
-test_merge(void **state)
-{
-    size_t      i;
-    uint64_t    seed, us;
-    nxe_hist_t  parts[3], all, ab, ba;
-
-    (void) state;
-
-    memset(parts, 0, sizeof(parts));
-    memset(&all, 0, sizeof(nxe_hist_t));
-    seed = 7;
-
-    for (i = 0; i < 30000; i++) {
-        us = next(&seed) << (i % 8);
-        nxe_hist_add(&parts[next(&seed) % 3], us);
-        nxe_hist_add(&all, us);
-    }
-
-    /* (a + b) + c and c + (b + a) are one pass, count for count */
-
-    ab = parts[0];
-    nxe_hist_merge(&ab, &parts[1]);
-    nxe_hist_merge(&ab, &parts[2]);
-
-    ba = parts[1];
-    nxe_hist_merge(&ba, &parts[0]);
-    nxe_hist_merge(&parts[2], &ba);
-
-    assert_memory_equal(&ab, &all, sizeof(nxe_hist_t));
-    assert_memory_equal(&parts[2], &all, sizeof(nxe_hist_t));
-}
-
-
 int
 main(void)
 {
@@ -256,7 +222,6 @@ main(void)
         cmocka_unit_test(test_bins),
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_quantile),
-        cmocka_unit_test(test_merge),
     };
 
     setenv("CMOCKA_MESSAGE_OUTPUT", "TAP", 1);
