@@ -145,6 +145,19 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    /* of an "if" nginx runs the location's handler, which has to find this */
+
+    if (clcf->noname && clcf->handler == NULL && prev->endpoint != NULL) {
+        conf->endpoint = prev->endpoint;
+        conf->handler = prev->handler;
+        conf->bound = prev->bound;
+        conf->secrets = prev->secrets;
+        conf->feedback = prev->feedback;
+        conf->format = prev->format;
+        conf->page = prev->page;
+        conf->hosts = prev->hosts;
+    }
+
     if (conf->bind == NGX_CONF_UNSET_UINT) {
         ngx_conf_merge_uint_value(conf->bind, prev->bind,
                                   NGX_HTTP_EXPERIMENT_OFF);
