@@ -136,6 +136,7 @@ begin_screen(const top_t *top)
     (void) sigaction(SIGINT, &sa, NULL);
     (void) sigaction(SIGTERM, &sa, NULL);
     (void) sigaction(SIGHUP, &sa, NULL);
+    (void) sigaction(SIGQUIT, &sa, NULL);
 
     if (top->screen) {
         /* a picture is written at once, or it flickers */
@@ -348,6 +349,7 @@ wait_interval(const top_t *top)
     sigaddset(&ending, SIGINT);
     sigaddset(&ending, SIGTERM);
     sigaddset(&ending, SIGHUP);
+    sigaddset(&ending, SIGQUIT);
     (void) sigprocmask(SIG_BLOCK, &ending, &before);
 
     (void) clock_gettime(CLOCK_MONOTONIC, &from);

@@ -69,14 +69,5 @@ for my $row (@rows) {
     }
 }
 
-# No experiment is bound in the "if", so that none can be asked for there.
-
-my ($rc, $err) = $e->test_conf('%%MAIN%% http { %%HTTP%% server { '
-    . 'listen 127.0.0.1:%%PORT%%; experiment on; location = /k { '
-    . 'experiment_feedback open; if ($arg_a) { experiment off; } } } }');
-
-is($rc, 1, 'an "if" that unbinds - refused');
-like($err, qr/where no experiment is bound/, 'an "if" that unbinds - says why');
-
 $e->{alerts} = qr/experiment_status is asked for as/;
 $e->done;
