@@ -38,6 +38,10 @@ typedef struct {
     const char         *trouble;    /* why there is none since now */
 } top_t;
 
+/* What ends it. */
+
+static const int  top_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
 static volatile sig_atomic_t  top_ended;
 
 static struct termios  top_termios;
@@ -127,16 +131,16 @@ raw_terminal(void)
 static void
 begin_screen(const top_t *top)
 {
+    size_t            i;
     struct sigaction  sa;
 
     memset(&sa, 0, sizeof(sa));
     sa.sa_handler = end_top;
     sigemptyset(&sa.sa_mask);
 
-    (void) sigaction(SIGINT, &sa, NULL);
-    (void) sigaction(SIGTERM, &sa, NULL);
-    (void) sigaction(SIGHUP, &sa, NULL);
-    (void) sigaction(SIGQUIT, &sa, NULL);
+    for (i = 0; i < sizeof(top_signals) / sizeof(top_signals[0]); i++) {
+        (void) sigaction(top_signals[i], &sa, NULL);
+    }
 
     if (top->screen) {
         /* a picture is written at once, or it flickers */
@@ -340,16 +344,18 @@ wait_interval(const top_t *top)
 {
     int              rc;
     char             key;
+    size_t           i;
     double           left;
     sigset_t         ending, before;
     struct pollfd    fd;
     struct timespec  from, now, wait;
 
     sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
-    sigaddset(&ending, SIGHUP);
-    sigaddset(&ending, SIGQUIT);
+
+    for (i = 0; i < sizeof(top_signals) / sizeof(top_signals[0]); i++) {
+        sigaddset(&ending, top_signals[i]);
+    }
+
     (void) sigprocmask(SIG_BLOCK, &ending, &before);
 
     (void) clock_gettime(CLOCK_MONOTONIC, &from);
