@@ -124,7 +124,9 @@ raw_terminal(void)
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
 
-    top_raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+    if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0) {
+        top_raw = 1;
+    }
 }
 
 

@@ -178,7 +178,7 @@ nxe_meter_content(nxe_meter_t *m)
 }
 
 
-/* Else it is no answer of this API. */
+/* What is no answer of this API says nothing, whatever it counts. */
 
 static void
 nxe_meter_body(nxe_meter_t *m)
@@ -200,6 +200,10 @@ nxe_meter_body(nxe_meter_t *m)
 
     m->understood = m->said.failed || m->part.list;
     m->ended = m->understood;
+
+    if (!m->understood) {
+        memset(&m->said, 0, sizeof(m->said));
+    }
 }
 
 

@@ -204,7 +204,7 @@ nxe_meter_number(nxe_meter_said_t *s, unsigned what, nxe_str_t text)
     size_t    i;
     uint64_t  n;
 
-    if (text.len > 13) {
+    if (text.len > 13 || (text.len > 1 && text.data[0] == '0')) {
         return;
     }
 

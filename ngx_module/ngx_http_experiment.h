@@ -130,13 +130,14 @@ struct ngx_http_experiment_loc_conf_s {
     const char                      *endpoint;     /* its directive */
     ngx_http_handler_pt              handler;
     ngx_uint_t                       bound;        /* 1: needs experiments */
-    ngx_http_experiment_secrets_t   *secrets;      /* NULL: open */
+    ngx_uint_t                       open;         /* 1: to all */
+    ngx_http_experiment_secrets_t   *secrets;      /* NULL: no keys */
     ngx_http_experiment_feedback_conf_t
                                     *feedback;     /* NULL: none */
     ngx_uint_t                       format;       /* of the status */
     ngx_http_experiment_page_t      *page;         /* NULL: not html */
     ngx_array_t                     *hosts;        /* that may be asked for it:
-                                                      ngx_str_t, NULL: open */
+                                                      ngx_str_t; NULL: any */
 };
 
 

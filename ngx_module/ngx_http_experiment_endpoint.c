@@ -63,6 +63,31 @@ ngx_http_experiment_set_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 /*
+ * What the handler of a location goes by.  NULL, which is to be answered with
+ * 500: it is run with the configuration of some other place, that asks for no
+ * key and names nobody who may ask.
+ */
+
+ngx_http_experiment_loc_conf_t *
+ngx_http_experiment_endpoint(ngx_http_request_t *r,
+    ngx_http_handler_pt handler)
+{
+    ngx_http_experiment_loc_conf_t  *elcf;
+
+    elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
+
+    if (elcf->handler != handler) {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "an experiment endpoint is run with the configuration "
+                      "of another location, refused");
+        return NULL;
+    }
+
+    return elcf;
+}
+
+
+/*
  * key=FILE: a line a key, "#" starts a comment.  Of what the master reads,
  * workers are left with the digests.
  */

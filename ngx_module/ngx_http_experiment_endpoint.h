@@ -80,6 +80,8 @@ typedef struct {
 ngx_int_t ngx_http_experiment_set_endpoint(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_http_experiment_loc_conf_t *elcf,
     ngx_http_handler_pt handler);
+ngx_http_experiment_loc_conf_t *ngx_http_experiment_endpoint(
+    ngx_http_request_t *r, ngx_http_handler_pt handler);
 ngx_int_t ngx_http_experiment_set_secrets(ngx_conf_t *cf, ngx_str_t *word,
     ngx_http_experiment_loc_conf_t *elcf);
 ngx_int_t ngx_http_experiment_secret(ngx_http_experiment_secrets_t *secrets,

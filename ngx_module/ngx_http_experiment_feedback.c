@@ -145,7 +145,11 @@ ngx_http_experiment_feedback_handler(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
+    elcf = ngx_http_experiment_endpoint(r,
+                                        ngx_http_experiment_feedback_handler);
+    if (elcf == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     listed = ngx_http_experiment_origin(r, elcf->feedback);
 

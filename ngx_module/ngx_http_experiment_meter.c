@@ -480,6 +480,9 @@ ngx_http_experiment_meter_done(void *data)
         return;
     }
 
+    /* what it holds back goes nowhere: there may be no chain any more */
+
+    m->emit = NULL;
     nxe_meter_end(m);
 
     if (m->sse.lost_events != 0) {

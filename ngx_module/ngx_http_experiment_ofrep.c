@@ -63,6 +63,7 @@ ngx_http_experiment_set_ofrep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "open") == 0) {
+        elcf->open = 1;
         return NGX_CONF_OK;
     }
 
@@ -92,9 +93,13 @@ ngx_http_experiment_ofrep_handler(ngx_http_request_t *r)
         return NGX_HTTP_FORBIDDEN;
     }
 
-    elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
+    elcf = ngx_http_experiment_endpoint(r,
+                                        ngx_http_experiment_ofrep_handler);
+    if (elcf == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
-    if (elcf->secrets != NULL
+    if (!elcf->open
         && ngx_http_experiment_ofrep_allowed(r, elcf->secrets) != NGX_OK)
     {
         return ngx_http_experiment_ofrep_refuse(r, NGX_HTTP_UNAUTHORIZED,
@@ -107,7 +112,7 @@ ngx_http_experiment_ofrep_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    o->keyed = elcf->secrets != NULL;
+    o->keyed = !elcf->open;
     o->json.pool = r->pool;
     o->keys.pool = r->pool;
 

@@ -7,6 +7,7 @@
 
 
 static ngx_uint_t ngx_http_experiment_origin_ok(ngx_str_t *origin);
+static u_char *ngx_http_experiment_origin_host(u_char *p, u_char *end);
 static size_t ngx_http_experiment_default_port(ngx_str_t *origin);
 
 
@@ -16,8 +17,9 @@ char *
 ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
     ngx_http_experiment_feedback_conf_t *conf)
 {
-    size_t      port;
-    ngx_str_t  *origin;
+    size_t       port;
+    ngx_str_t   *origin, *listed;
+    ngx_uint_t   i;
 
     origin = ngx_array_push(&conf->origins);
     if (origin == NULL) {
@@ -29,6 +31,18 @@ ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
     if (ngx_strncmp(word->data, "origin=", 7) == 0) {
         origin->data += 7;
         origin->len -= 7;
+
+        listed = conf->origins.elts;
+
+        for (i = 0; i < conf->origins.nelts - 1; i++) {
+            if (listed[i].len == origin->len
+                && ngx_memcmp(listed[i].data, origin->data, origin->len) == 0)
+            {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "duplicate parameter \"%V\"", word);
+                return NGX_CONF_ERROR;
+            }
+        }
 
         if (ngx_http_experiment_origin_ok(origin)) {
             port = ngx_http_experiment_default_port(origin);
@@ -65,10 +79,17 @@ ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
 static ngx_uint_t
 ngx_http_experiment_origin_ok(ngx_str_t *origin)
 {
-    u_char  *p, *host, *end;
+    u_char  *p, *end;
+
+    end = origin->data + origin->len;
+
+    for (p = origin->data; p != end; p++) {
+        if (*p >= 'A' && *p <= 'Z') {
+            return 0;
+        }
+    }
 
     p = origin->data;
-    end = p + origin->len;
 
     if (ngx_strncmp(p, "https://", 8) != 0
         && ngx_strncmp(p, "http://", 7) != 0)
@@ -76,37 +97,52 @@ ngx_http_experiment_origin_ok(ngx_str_t *origin)
         return 0;
     }
 
-    p = (u_char *) ngx_strchr(p, '/') + 2;
-    host = p;
+    p = ngx_http_experiment_origin_host((u_char *) ngx_strchr(p, '/') + 2,
+                                        end);
 
-    if (p != end && *p == '[') {
-
-        for (p++; p != end && ((*p >= '0' && *p <= '9') || *p == ':'
-                               || (*p >= 'a' && *p <= 'f') || *p == '.'); p++)
-        {
-            /* void */
-        }
-
-        if (p == end || *p++ != ']') {
-            return 0;
-        }
-
-    } else {
-
-        while (p != end && ((*p >= 'a' && *p <= 'z') || *p == '-'
-                            || (*p >= '0' && *p <= '9') || *p == '.'
-                            || *p == '_'))
-        {
-            p++;
-        }
-    }
-
-    if (p == host || p == end) {
-        return p != host;
+    if (p == NULL || p == end) {
+        return p != NULL;
     }
 
     return *p++ == ':' && p != end && end - p <= 5 && *p != '0'
            && ngx_atoi(p, end - p) != NGX_ERROR && ngx_atoi(p, end - p) < 65536;
+}
+
+
+/* Behind a host's name or its address, NULL where there is none. */
+
+static u_char *
+ngx_http_experiment_origin_host(u_char *p, u_char *end)
+{
+    u_char  *host;
+#if (NGX_HAVE_INET6)
+    u_char   addr[16];
+
+    if (p != end && *p == '[') {
+        host = p + 1;
+        p = ngx_strlchr(host, end, ']');
+
+        return p != NULL && ngx_inet6_addr(host, p - host, addr) == NGX_OK
+               ? p + 1 : NULL;
+    }
+#endif
+
+    /* of labels none is empty */
+
+    for (host = p; p != end; p++) {
+
+        if (*p == '.' && (p == host || p[-1] == '.')) {
+            return NULL;
+        }
+
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')
+              || *p == '-' || *p == '_' || *p == '.'))
+        {
+            break;
+        }
+    }
+
+    return p != host ? p : NULL;
 }
 
 

@@ -57,7 +57,7 @@ ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_experiment_loc_conf_t  *elcf = conf;
 
     ngx_str_t   *value;
-    ngx_uint_t   i, f, named, open;
+    ngx_uint_t   i, f, named;
 
     if (ngx_http_experiment_set_endpoint(cf, cmd, elcf,
                                          ngx_http_experiment_status_handler)
@@ -68,7 +68,6 @@ ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
     named = 0;
-    open = 0;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
@@ -94,8 +93,8 @@ ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                 return NGX_CONF_ERROR;
             }
 
-        } else if (ngx_strcmp(value[i].data, "open") == 0 && !open) {
-            open = 1;
+        } else if (ngx_strcmp(value[i].data, "open") == 0 && !elcf->open) {
+            elcf->open = 1;
 
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -107,7 +106,7 @@ ngx_http_experiment_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (!open) {
+    if (!elcf->open) {
         elcf->hosts = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
         if (elcf->hosts == NULL) {
             return NGX_CONF_ERROR;
@@ -126,7 +125,11 @@ ngx_http_experiment_status_handler(ngx_http_request_t *r)
 
     static ngx_str_t  methods = ngx_string("GET, HEAD");
 
-    elcf = ngx_http_get_module_loc_conf(r, ngx_http_experiment_module);
+    elcf = ngx_http_experiment_endpoint(r,
+                                        ngx_http_experiment_status_handler);
+    if (elcf == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     /* also a page that includes it, whoever asked for that */
 

@@ -55,7 +55,7 @@ ngx_int_t
 ngx_http_experiment_status_allowed(ngx_http_request_t *r,
     ngx_http_experiment_loc_conf_t *elcf)
 {
-    if (elcf->hosts == NULL) {
+    if (elcf->open) {
         return NGX_OK;
     }
 

@@ -93,6 +93,7 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
      *     elcf->endpoint = NULL;
      *     elcf->handler = NULL;
      *     elcf->bound = 0;
+     *     elcf->open = 0;
      *     elcf->secrets = NULL;
      *     elcf->feedback = NULL;
      *     elcf->format = 0;
@@ -151,6 +152,7 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->endpoint = prev->endpoint;
         conf->handler = prev->handler;
         conf->bound = prev->bound;
+        conf->open = prev->open;
         conf->secrets = prev->secrets;
         conf->feedback = prev->feedback;
         conf->format = prev->format;

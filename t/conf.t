@@ -204,7 +204,9 @@ my @rows = (
      '*', 'null', 'https://', 'https://a/', 'https://A.b', 'a.b',
      'ftp://a.b', 'https://u\@a.b', 'https://a:b:c', 'https://a:', 'https://:1',
      'https://a:0', 'https://a:65536', 'https://a:080', 'https://a:8a',
-     'https://[::1', 'https://[x]', 'https://[]a', 'https://a[b]'),
+     'https://[::1', 'https://[x]', 'https://[]a', 'https://a[b]',
+     'https://[]', 'https://[:::::]', 'https://[1.2.3.4]', 'https://[::A]',
+     'https://.a', 'https://..', 'https://a..b', 'https://.:1'),
     (map { [ "experiment_feedback of origin $_->[0]", $both,
              "experiment on; experiment_feedback open origin=$_->[0];",
              qr/"origin=\Q$_->[0]\E", where .* "origin=\Q$_->[1]\E"/ ] }
@@ -214,7 +216,10 @@ my @rows = (
              "experiment on; experiment_feedback open origin=$_;", undef ] }
      'http://localhost:3000', 'https://a.b:80', 'http://a.b:443',
      'https://a.b:8443', 'https://[::443]', 'https://a.b:65535',
-     'http://[::ffff:1.2.3.4]:1', 'https://xn--a_b.c-d'),
+     'http://[::ffff:1.2.3.4]:1', 'https://xn--a_b.c-d', 'https://a.b.:1'),
+    [ 'experiment_feedback of one origin twice', $both,
+      'experiment on; experiment_feedback open origin=https://a origin=https://a;',
+      qr{duplicate parameter "origin=https://a"} ],
     [ 'experiment_feedback of what is bound nowhere', $both,
       'experiment_feedback open;',
       qr{"experiment_feedback" in location "/", where no experiment} ],

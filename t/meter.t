@@ -153,6 +153,8 @@ my $chat = join '', @{ $stream{usage} };
     %reply,
     plain => { type => 'text/plain', body => 'garbage' },
     garbage => { body => '{"choices":[' },
+    another => { body => '{"model":"gpt-4o","usage":{"prompt_tokens":1,'
+                 . '"completion_tokens":1}}' },
     'garbage-stream' => { type => 'text/event-stream',
                           body => "data: {\n\ndata: \xff\n\n" },
     encoded => { headers => [ 'Content-Encoding', 'gzip' ], body => 'zzz' },
@@ -459,6 +461,7 @@ is_deeply(said($cached[1]), {}, 'from the cache - nothing is read');
 for my $row (
     [ 'plain', { unmetered => 'type' } ],
     [ 'garbage', { unmetered => 'malformed' } ],
+    [ 'another', { unmetered => 'malformed' } ],
     [ 'garbage-stream', { unmetered => 'malformed',
                           stream_error => 'incomplete' } ],
     [ 'encoded', { unmetered => 'encoded' } ],

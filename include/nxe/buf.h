@@ -18,7 +18,7 @@ typedef struct {
     size_t              len;
     size_t              size;
     size_t              max;
-    nxe_status_t        status;      /* NXE_OK, NXE_NOMEM or NXE_INVALID (max) */
+    nxe_status_t        status;     /* NXE_OK, NXE_NOMEM, NXE_INVALID (max) */
 } nxe_buf_t;
 
 /* An empty buffer over malloc() that never grows beyond max bytes. */

@@ -31,7 +31,7 @@ typedef enum {
 #define NXE_TOKENS_MAX     ((uint64_t) 1 << 40)     /* more is no count */
 
 #define NXE_METER_TEXT     64       /* bytes of a name; longer ones are cut */
-#define NXE_METER_REASONS  8        /* finish reasons; later ones are left out */
+#define NXE_METER_REASONS  8        /* finish reasons; others are left out */
 #define NXE_METER_MAX      (1024 * 1024)            /* bytes of an event */
 
 typedef struct {

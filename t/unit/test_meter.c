@@ -101,7 +101,8 @@ static const row_t  streams[] = {
     { NXE_DIALECT_OPENAI_CHAT,
       "data: {\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":1.0}}\n\n"
       "data: not json\n\ndata: [1]\n\ndata: {\"usage\":{\"prompt_tokens\":"
-      "\"3\",\"completion_tokens\":1099511627777}}\n\n",
+      "\"3\",\"completion_tokens\":1099511627777}}\n\n"
+      "data: {\"usage\":{\"prompt_tokens\":012,\"completion_tokens\":00}}\n\n",
       NOT_COUNTED, "", "", 0, 0, "", "chat, what counts nothing" },
     { NXE_DIALECT_OPENAI_CHAT,
       "data: {\"usage\":{\"prompt_tokens\":0,"
@@ -195,13 +196,17 @@ static const row_t  bodies[] = {
     { NXE_DIALECT_OPENAI_CHAT, "{\"choices\":[",
       NOT_COUNTED, "", "", 0, 0, "", "chat, no JSON" },
     { NXE_DIALECT_OPENAI_CHAT,
-      "{\"model\":\"\\u0067pt \\\"x\\\"\"}",
-      NOT_COUNTED, "gpt \"x\"", "", 0, 0, "", "an escaped model, no answer" },
+      "{\"model\":\"\\u0067pt \\\"x\\\"\",\"choices\":[]}",
+      NOT_COUNTED, "gpt \"x\"", "", 0, 0, "e", "an escaped model" },
+    { NXE_DIALECT_OPENAI_CHAT,
+      "{\"model\":\"gpt-4o\",\"usage\":{\"prompt_tokens\":5,"
+      "\"completion_tokens\":2}}",
+      NOT_COUNTED, "", "", 0, 0, "", "chat, no answer that counts" },
     { NXE_DIALECT_OPENAI_CHAT,
       "{\"model\":\"012345678901234567890123456789012345678901234567890"
-      "123456789012\xc3\xa9xx\"}",
+      "123456789012\xc3\xa9xx\",\"choices\":[]}",
       NOT_COUNTED, "0123456789012345678901234567890123456789012345678901234"
-      "56789012", "", 0, 0, "", "a long model, cut between characters" },
+      "56789012", "", 0, 0, "e", "a long model, cut between characters" },
 
     { NXE_DIALECT_OPENAI_RESPONSES,
       "{\"model\":\"gpt-5\",\"status\":\"completed\",\"error\":null,"
