@@ -31,6 +31,8 @@ typedef struct {
     nxe_str_t           empty;
     nxe_str_t           stream;
     nxe_str_t           unmetered;
+    nxe_str_t           stream_error;
+    nxe_str_t           aborted;
     nxe_str_t           entries;
     nxe_str_t           unit;       /* of what is no request */
     nxe_str_t           unit_type;
@@ -68,6 +70,8 @@ static const member_t  record_members[] = {
     { "\"empty\"", offsetof(record_t, empty) },
     { "\"stream\"", offsetof(record_t, stream) },
     { "\"unmetered\"", offsetof(record_t, unmetered) },
+    { "\"stream_error\"", offsetof(record_t, stream_error) },
+    { "\"aborted\"", offsetof(record_t, aborted) },
     { "\"experiments\"", offsetof(record_t, entries) },
     { "\"unit\"", offsetof(record_t, unit) },
     { "\"unit_type\"", offsetof(record_t, unit_type) },
@@ -267,6 +271,39 @@ cost_text(const cli_t *cli, const record_t *r)
 }
 
 
+static int
+is_aborted(const record_t *r)
+{
+    return nxe_str_eq(r->aborted, nxe_str("true"));
+}
+
+
+/*
+ * What went wrong with the answer, "aborted, stream_error:api, ": a status
+ * of 200 does not tell, and what stands behind it may be cut.
+ */
+
+static const char *
+answer_text(const cli_t *cli, const record_t *r)
+{
+    const char  *text;
+
+    text = is_aborted(r) ? "aborted, " : "";
+
+    if (r->stream_error.len != 0) {
+        text = cli_format(cli, "%sstream_error:%s, ", text,
+                          safe(cli, r->stream_error));
+    }
+
+    if (r->unmetered.len != 0) {
+        text = cli_format(cli, "%sunmetered:%s, ", text,
+                          safe(cli, r->unmetered));
+    }
+
+    return text;
+}
+
+
 /*
  * "tone/concise assigned", for each entry; "feedback tone resolved=1", or why
  * it was refused.  Where there is little room, what a row mostly is, and what
@@ -329,16 +366,23 @@ subject_text(const cli_t *cli, const record_t *r, int brief)
  */
 
 static void
-print_row(logshow_t *show, const cli_t *cli, const record_t *r)
+print_heads(logshow_t *show)
 {
-    nxe_str_t    time, day;
-    const char  *subject, *row;
-
     if (!show->heads) {
         printf(ROW "\n", "TIME", "CODE", "RESPONSE", "TTFT", "TOKENS",
                "COST", "EXPERIMENT");
         show->heads = 1;
     }
+}
+
+
+static void
+print_row(logshow_t *show, const cli_t *cli, const record_t *r)
+{
+    nxe_str_t    time, day;
+    const char  *subject, *row;
+
+    print_heads(show);
 
     time = plain(cli, r->time);
     day = time;
@@ -360,7 +404,8 @@ print_row(logshow_t *show, const cli_t *cli, const record_t *r)
                      r->status.len != 0 ? safe(cli, r->status) : "-",
                      ms_text(cli, r->response_ms), ms_text(cli, r->ttft_ms),
                      tokens_text(cli, r), cost_text(cli, r),
-                     *subject != '\0' ? subject : "-");
+                     cli_format(cli, "%s%s", answer_text(cli, r),
+                                *subject != '\0' ? subject : "-"));
 
     puts(cli_cut(cli, row, ROW_MAX));
 }
@@ -371,10 +416,10 @@ print_csv(logshow_t *show, const cli_t *cli, const record_t *r)
 {
     cli_table_t  *t;
 
-    t = cli_table_new(cli, "llrrrrrrlll", "TIME", "KIND", "STATUS",
+    t = cli_table_new(cli, "llrrrrrrllllll", "TIME", "KIND", "STATUS",
                       "RESPONSE_MS", "TTFT_MS", "INPUT_TOKENS",
                       "OUTPUT_TOKENS", "COST", "CURRENCY", "MODEL",
-                      "EXPERIMENT");
+                      "EXPERIMENT", "ABORTED", "STREAM_ERROR", "UNMETERED");
 
     if (show->heads) {
         cli_table_go_on(t);
@@ -394,6 +439,9 @@ print_csv(logshow_t *show, const cli_t *cli, const record_t *r)
         cli_cell_str(t, plain(cli, r->currency));
         cli_cell_str(t, plain(cli, r->model));
         cli_cell(t, "%s", subject_text(cli, r, 0));
+        cli_cell(t, "%s", is_aborted(r) ? "true" : "");
+        cli_cell_str(t, plain(cli, r->stream_error));
+        cli_cell_str(t, plain(cli, r->unmetered));
     }
 
     cli_table_print(t, stdout);
@@ -465,5 +513,8 @@ logshow_end(logshow_t *show)
 {
     if (show->cli->format == CLI_CSV && !show->heads) {
         print_csv(show, show->cli, NULL);
+
+    } else if (show->cli->format == CLI_TABLE) {
+        print_heads(show);
     }
 }

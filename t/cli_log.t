@@ -97,12 +97,12 @@ is($out, join('', @lines[0 .. 4]), 'json - lines as they are');
 
 ($rc, $out) = show('-o', 'csv');
 is($out, <<'END', 'csv');
-TIME,KIND,STATUS,RESPONSE_MS,TTFT_MS,INPUT_TOKENS,OUTPUT_TOKENS,COST,CURRENCY,MODEL,EXPERIMENT
-2026-11-20T09:00:00.123456Z,request,200,812.412,95.3,1512,212,0.00525,USD,gpt-4o,tone/concise assigned
-2026-11-20T09:00:01.000000Z,request,200,812.412,,,,,,gpt-4o,"tone/control not_exposed, help/a paused"
-2026-11-21T00:00:00.000000Z,request,200,812.412,,,,,,,
-2026-11-21T00:00:01.000000Z,feedback,,,,,,,,,feedback tone resolved=1
-2026-11-21T00:00:02.000000Z,ofrep,200,,,,,,,,ofrep tone/concise assigned
+TIME,KIND,STATUS,RESPONSE_MS,TTFT_MS,INPUT_TOKENS,OUTPUT_TOKENS,COST,CURRENCY,MODEL,EXPERIMENT,ABORTED,STREAM_ERROR,UNMETERED
+2026-11-20T09:00:00.123456Z,request,200,812.412,95.3,1512,212,0.00525,USD,gpt-4o,tone/concise assigned,,,
+2026-11-20T09:00:01.000000Z,request,200,812.412,,,,,,gpt-4o,"tone/control not_exposed, help/a paused",,,
+2026-11-21T00:00:00.000000Z,request,200,812.412,,,,,,,,,,
+2026-11-21T00:00:01.000000Z,feedback,,,,,,,,,feedback tone resolved=1,,,
+2026-11-21T00:00:02.000000Z,ofrep,200,,,,,,,,ofrep tone/concise assigned,,,
 END
 
 # filters
@@ -115,6 +115,9 @@ is($out, $lines[4], 'unit - of one line');
 is($out, $lines[1], 'unit - an id');
 ($rc, $out) = show('-o', 'json', '--unit', 'nobody');
 is("$rc $out", '0 ', 'unit - of no line');
+($rc, $out) = show('--unit', 'nobody');
+is($out, "TIME      CODE  RESPONSE     TTFT    TOKENS         COST  "
+    . "EXPERIMENT\n", 'table - heads without a row');
 ($rc, $out) = show('-o', 'csv', '--unit', 'nobody');
 like($out, qr/\ATIME,KIND,[^\n]*\n\z/, 'csv - heads without a row');
 
@@ -164,8 +167,23 @@ TIME      CODE  RESPONSE     TTFT    TOKENS         COST  EXPERIMENT
 09:00:00   202         -        -         -            -  feedback duplicate
 END
 ($rc, $out) = expctl_in('log', 'show', '-', '-o', 'csv', $refused);
-like($out, qr/,401,.*,feedback token:expired\n.*,202,.*,feedback duplicate\n/,
+like($out, qr/,401,.*,feedback token:expired,,,\n.*,202,.*,feedback duplicate,,,\n/,
     'refused - csv');
+
+# answers of which the status says nothing
+
+my $cut = join '', map { request('2026-11-20T09:00:00Z',
+    entry('t', 'c', 'assigned'), $_) } ',"aborted":true',
+    ',"stream_error":"incomplete","aborted":true', ',"unmetered":"encoded"',
+    ',"aborted":false', ',"aborted":"true\u001b"';
+
+($rc, $out) = expctl_in('log', 'show', '-', $cut);
+is_deeply([ $out =~ /  -  (\S.*)/g ], [ 'aborted, t/c',
+    'aborted, stream_err...', 'unmetered:encoded, t/c',
+    't/c', 't/c' ], 'answers - what went wrong stands in front');
+($rc, $out) = expctl_in('log', 'show', '-', '-o', 'csv', $cut);
+is_deeply([ $out =~ /t\/c assigned(.*)/g ], [ ',true,,',
+    ',true,incomplete,', ',,,encoded', ',,,', ',,,' ], 'answers - csv');
 
 # costs as they deserve it, and rows as wide as they may be
 
