@@ -424,8 +424,9 @@ sub looks {
 
     $b->eval('document.querySelectorAll("details").forEach((d) => d.open = true)');
 
-    for ([ 'desktop', 1366, 900, 'light' ], [ 'phone', 360, 740, 'light', 1 ],
-         [ 'dark', 1366, 900, 'dark' ], [ 'dark-phone', 360, 740, 'dark', 1 ])
+    for ([ 'desktop', 1440, 900, 'light' ], [ 'laptop', 1290, 800, 'light' ],
+         [ 'tablet', 1190, 800, 'light' ], [ 'phone', 360, 740, 'light', 1 ],
+         [ 'dark', 1440, 900, 'dark' ], [ 'dark-phone', 360, 740, 'dark', 1 ])
     {
         my ($name, @screen) = @$_;
 
