@@ -67,8 +67,8 @@ take_price(const cli_t *cli, const char *name, const uint64_t *fallback,
         || nxe_nano_parse(nxe_str_of(s), NXE_PRICE_MAX, nano) != NXE_OK)
     {
         return cli_usage(cli, "--%s '%s' is no price, expected a decimal from "
-                         "0 to 1000000 with at most nine digits after the "
-                         "point and no exponent", name, s);
+                         "0 to 1000000, as 0.15, with at most nine digits "
+                         "after the point and no exponent", name, s);
     }
 
     return CLI_DONE;

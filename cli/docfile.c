@@ -84,6 +84,32 @@ docfile_load(cli_t *cli, const char *path, const char *outcome,
 }
 
 
+/* An A/A test, or a slip.  Remote evaluation assigns without a step. */
+
+static void
+warn_steps(const docfile_t *file)
+{
+    uint32_t    i;
+    nxe_doc_t  *doc;
+
+    doc = file->doc;
+
+    if (doc->ofrep_members != 0 || doc->unbuilt != NULL) {
+        return;
+    }
+
+    for (i = 0; i < doc->nsteps; i++) {
+        if (!doc->steps[i].changes) {
+            cli_error("%s: warning: no variant changes anything on step "
+                      "'%.*s', and none is assigned there "
+                      "(step_not_in_scope); for an A/A test set a header that "
+                      "nobody reads", file->path,
+                      (int) doc->steps[i].name.len, doc->steps[i].name.data);
+        }
+    }
+}
+
+
 void
 docfile_warn(const cli_t *cli, const docfile_t *file)
 {
@@ -117,6 +143,8 @@ docfile_warn(const cli_t *cli, const docfile_t *file)
                   file->path, docfile_source(file->tree, source),
                   docfile_source(file->tree, next));
     }
+
+    warn_steps(file);
 }
 
 

@@ -38,7 +38,7 @@ int docfile_load(cli_t *cli, const char *path, const char *outcome,
 
 /*
  * Warns on stderr, unless quiet, of what a client can choose together with its
- * unit (SECURITY 2).
+ * unit (SECURITY 2), and of a step on which nothing changes.
  */
 void docfile_warn(const cli_t *cli, const docfile_t *file);
 

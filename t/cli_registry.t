@@ -174,6 +174,13 @@ for my $row (
       . q{is meant, say "trust": "client" in unit}, 'tools' ],
     [ '{"sources": ["cookie:u"], "trust": "client"}',
       '"tools": {"deny": ["x"]}', undef, 'tools, acknowledged' ],
+    [ '"jwt:sub", "steps": ["a", "b"]', '"overrides": {"a": {"top_p": 1}}',
+      "no variant changes anything on step 'b', and none is assigned there "
+      . '(step_not_in_scope); for an A/A test set a header that nobody reads',
+      'a step' ],
+    [ '"jwt:sub"', '"headers": {"request": {"set": {"X-AA": "b"}}}', undef, 'A/A' ],
+    [ '"jwt:sub", "ofrep": {"members": ["model"]}', '"allow_many": true', undef,
+      'no change, but a flag' ],
     [ '"jwt:sub"', '"route": {"upstream": "u"}', undef,
       'a source that nginx.conf may trust' ],
     [ '"header:X-Id"', '"overrides": {"default": {"top_p": 1}}', undef,

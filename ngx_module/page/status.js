@@ -369,7 +369,8 @@ function drawExperiment(view, experiment, now) {
     say(view.leftOut, left);
     view.leftOut.hidden = left === "";
 
-    say(view.main.groups[1].top, "in the last " + span(watched()));
+    say(view.main.groups[1].top,
+        "in the last " + (watched() > 0 ? span(watched()) : "seconds"));
     drawTable(view.main, arms, now);
     drawTable(view.more, arms, now);
 }
