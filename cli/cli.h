@@ -150,6 +150,9 @@ const char *cli_safe(const cli_t *cli, nxe_str_t s);
 /* Columns of a text that is safe. */
 int cli_width(const char *s);
 
+/* Columns of the terminal behind f, or 0 if it is none. */
+int cli_screen_width(FILE *f);
+
 /*
  * Text that is safe, of at most width columns: what is longer ends in "...".
  * A width below 4 is taken for 4.  The text itself, or memory of cli->mem.

@@ -34,7 +34,9 @@ show_logs(logshow_t *show, char **paths, size_t n)
         rc = show_file(show, paths[i]);
     }
 
-    logshow_end(show);
+    if (rc == CLI_DONE) {
+        logshow_end(show);
+    }
 
     return rc;
 }

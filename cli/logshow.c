@@ -11,7 +11,6 @@
 #include "cli/logshow.h"
 
 #define TEXT_MAX  1024              /* of a text; lines have at most 256 */
-#define ROW_MAX   80                /* columns */
 #define ROW       "%-8s  %4s  %8s  %7s  %8s  %11s  %s"
 
 
@@ -93,9 +92,12 @@ static const member_t  entry_members[] = {
 };
 
 
-static void
+/* 1, or 0 where a member occurs twice: which of them holds nobody knows. */
+
+static int
 read_members(nxe_str_t object, const member_t *members, void *to, size_t size)
 {
+    nxe_str_t        *value;
     const member_t   *m;
     nxe_json_walk_t   w;
 
@@ -104,11 +106,20 @@ read_members(nxe_str_t object, const member_t *members, void *to, size_t size)
     for (nxe_json_walk(&w, object); nxe_json_walk_next(&w); ) {
 
         for (m = members; m->key != NULL; m++) {
+
             if (nxe_str_eq(w.key, nxe_str_of(m->key))) {
-                *(nxe_str_t *) (void *) ((char *) to + m->offset) = w.value;
+                value = (nxe_str_t *) (void *) ((char *) to + m->offset);
+
+                if (value->len != 0) {
+                    return 0;
+                }
+
+                *value = w.value;
             }
         }
     }
+
+    return 1;
 }
 
 
@@ -129,7 +140,9 @@ read_line(nxe_str_t line, record_t *r)
         return "not one JSON object";
     }
 
-    read_members(line, record_members, r, sizeof(record_t));
+    if (!read_members(line, record_members, r, sizeof(record_t))) {
+        return "a member that occurs twice";
+    }
 
     if (!nxe_str_eq(r->kind, nxe_str("\"request\""))
         && !nxe_str_eq(r->kind, nxe_str("\"feedback\""))
@@ -142,14 +155,15 @@ read_line(nxe_str_t line, record_t *r)
 }
 
 
-/* The next entry that is an object; 0: there is none. */
+/* The next entry that can be read; 0: there is none. */
 
 static int
 next_entry(nxe_json_walk_t *w, entry_t *e)
 {
     while (nxe_json_walk_next(w)) {
-        if (w->type == NXE_JSON_OBJECT) {
-            read_members(w->value, entry_members, e, sizeof(entry_t));
+        if (w->type == NXE_JSON_OBJECT
+            && read_members(w->value, entry_members, e, sizeof(entry_t)))
+        {
             return 1;
         }
     }
@@ -272,6 +286,13 @@ cost_text(const cli_t *cli, const record_t *r)
 
 
 static int
+is_string(nxe_str_t json)
+{
+    return json.len > 2 && json.data[0] == '"';
+}
+
+
+static int
 is_aborted(const record_t *r)
 {
     return nxe_str_eq(r->aborted, nxe_str("true"));
@@ -290,12 +311,12 @@ answer_text(const cli_t *cli, const record_t *r)
 
     text = is_aborted(r) ? "aborted, " : "";
 
-    if (r->stream_error.len != 0) {
+    if (is_string(r->stream_error)) {
         text = cli_format(cli, "%sstream_error:%s, ", text,
                           safe(cli, r->stream_error));
     }
 
-    if (r->unmetered.len != 0) {
+    if (is_string(r->unmetered)) {
         text = cli_format(cli, "%sunmetered:%s, ", text,
                           safe(cli, r->unmetered));
     }
@@ -379,6 +400,7 @@ print_heads(logshow_t *show)
 static void
 print_row(logshow_t *show, const cli_t *cli, const record_t *r)
 {
+    int          screen;
     nxe_str_t    time, day;
     const char  *subject, *row;
 
@@ -407,7 +429,9 @@ print_row(logshow_t *show, const cli_t *cli, const record_t *r)
                      cli_format(cli, "%s%s", answer_text(cli, r),
                                 *subject != '\0' ? subject : "-"));
 
-    puts(cli_cut(cli, row, ROW_MAX));
+    screen = cli_screen_width(stdout);
+
+    puts(screen != 0 ? cli_cut(cli, row, screen) : row);
 }
 
 

@@ -163,10 +163,8 @@ cli_width(const char *s)
 }
 
 
-/* Columns of the terminal behind f, or 0 if it is none. */
-
-static int
-screen_width(FILE *f)
+int
+cli_screen_width(FILE *f)
 {
     int             n;
     const char     *s;
@@ -380,7 +378,7 @@ cli_table_print(cli_table_t *t, FILE *f)
         }
     }
 
-    screen = screen_width(f);
+    screen = cli_screen_width(f);
 
     if (screen != 0) {
         fit(t, widths, screen);

@@ -185,6 +185,10 @@ nxe_meter_anthropic_event(nxe_meter_t *m)
 
     } else if (nxe_meter_is(type, "message_start")) {
         nxe_meter_model(m);
+
+        /* of output it tells what there is before any: no figure */
+
+        m->part.said.counted &= ~(1u << NXE_TOKENS_OUTPUT);
         nxe_meter_counts(m);
 
     } else if (nxe_meter_is(type, "message_delta")) {

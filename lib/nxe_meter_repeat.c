@@ -196,7 +196,8 @@ nxe_meter_learn(nxe_meter_t *m, nxe_str_t raw)
         || r->nvaries == NXE_METER_SPANS || said->nreasons != 0
         || said->tool_calls != 0 || said->refusal || said->failed
         || m->data.data < raw.data
-        || m->data.data >= raw.data + raw.len)
+        || m->data.data >= raw.data + raw.len
+        || raw.data[raw.len - 1] != '\n')
     {
         return;
     }

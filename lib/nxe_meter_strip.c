@@ -73,7 +73,16 @@ nxe_meter_pass(nxe_meter_t *m, nxe_str_t bytes)
 
     if (m->drop) {
         m->drop = 0;
+        m->drop_lf = bytes.data[bytes.len - 1] == '\r';
         return;
+    }
+
+    if (m->drop_lf) {
+        m->drop_lf = 0;
+
+        if (bytes.len == 1 && bytes.data[0] == '\n') {
+            return;
+        }
     }
 
     /* not in data of several lines, which were joined elsewhere */

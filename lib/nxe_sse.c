@@ -39,6 +39,13 @@ nxe_sse_feed(nxe_sse_t *s, nxe_str_t bytes)
     p = bytes.data;
     end = p + bytes.len;
 
+    /* the LF of a CR LF that ends an event, of which the CR is past */
+
+    if (s->cr && s->bol && s->len == 0 && !s->lost && p != end && *p == '\n') {
+        s->cr = 0;
+        nxe_sse_raw(s, p++, 1);
+    }
+
     while (p != end) {
         start = p;
 
@@ -82,11 +89,7 @@ nxe_sse_feed(nxe_sse_t *s, nxe_str_t bytes)
 }
 
 
-/*
- * Behind the empty line that ends an event, NULL if it is not there.  The LF
- * of a CR LF that ends it may come with the next event, as an empty line
- * does that has nothing before it.
- */
+/* Behind the empty line that ends an event, NULL if it is not there. */
 
 static const char *
 nxe_sse_end(nxe_sse_t *s, const char *p, const char *end)
@@ -114,6 +117,12 @@ nxe_sse_end(nxe_sse_t *s, const char *p, const char *end)
         s->cr = *p++ == '\r';
 
         if (s->bol) {
+
+            if (s->cr && p != end && *p == '\n') {
+                s->cr = 0;
+                p++;
+            }
+
             return p;
         }
 

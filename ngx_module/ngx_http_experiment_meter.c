@@ -143,10 +143,17 @@ ngx_http_experiment_meter_header(ngx_http_request_t *r,
 
     ngx_http_experiment_connection(r, ctx);
 
+    /* nginx takes what does not begin as HTTP does for HTTP/0.9 */
+
+    if (r->headers_out.status == 0) {
+        a->failed = "upstream";
+    }
+
     if (!ngx_http_experiment_has_body(r)) {
         return;
     }
 
+    a->body = 1;
     a->stream = ngx_http_experiment_type_is(r, "text/event-stream");
 
     if (a->stream) {
@@ -472,7 +479,7 @@ ngx_http_experiment_meter_done(void *data)
 
     a->aborted = ngx_http_experiment_aborted(ctx);
 
-    if (a->stream && !ctx->last && !a->aborted) {
+    if (a->body && !ctx->last && !a->aborted) {
         a->failed = "upstream";
     }
 

@@ -34,6 +34,7 @@ struct ngx_http_experiment_answer_s {
     ngx_chain_t                     *free;
 
     unsigned                         metered:1;
+    unsigned                         body:1;
     unsigned                         stream:1;
     unsigned                         timed:1;      /* it leaves as it comes */
     unsigned                         strips:1;

@@ -158,6 +158,12 @@ ngx_http_experiment_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->format = prev->format;
         conf->page = prev->page;
         conf->hosts = prev->hosts;
+
+        /* of a "limit_except" it does not */
+
+        if (clcf->lmt_excpt) {
+            clcf->handler = prev->handler;
+        }
     }
 
     if (conf->bind == NGX_CONF_UNSET_UINT) {

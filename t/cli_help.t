@@ -216,16 +216,6 @@ SKIP: {
     unlike(join('', expctl('init')), qr/next:/, 'pipe - no next');
 }
 
-sub tty {
-    my ($args, $env) = @_;
-
-    my $command = ($env // '') . " $expctl $args";
-    my $text = `TERM=xterm script -qec '$command' /dev/null </dev/null`;
-    $text =~ s/\r//g;
-
-    return $text;
-}
-
 # completions
 
 for my $shell (qw/ bash zsh fish /) {

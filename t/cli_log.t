@@ -84,7 +84,7 @@ is($out, <<'END', 'rows - of the default log');
 TIME      CODE  RESPONSE     TTFT    TOKENS         COST  EXPERIMENT
 2026-11-20 UTC
 09:00:00   200    812 ms  95.3 ms  1512/212  0.00525 USD  tone/concise
-09:00:01   200    812 ms        -         -            -  tone/control not_ex...
+09:00:01   200    812 ms        -         -            -  tone/control not_exposed, help/a paused
 2026-11-21 UTC
 00:00:00   200    812 ms        -         -            -  -
 00:00:01     -         -        -         -            -  tone resolved=1
@@ -175,15 +175,17 @@ like($out, qr/,401,.*,feedback token:expired,,,\n.*,202,.*,feedback duplicate,,,
 my $cut = join '', map { request('2026-11-20T09:00:00Z',
     entry('t', 'c', 'assigned'), $_) } ',"aborted":true',
     ',"stream_error":"incomplete","aborted":true', ',"unmetered":"encoded"',
-    ',"aborted":false', ',"aborted":"true\u001b"';
+    ',"aborted":false', ',"aborted":"true\u001b"',
+    ',"stream_error":null,"unmetered":false';
 
 ($rc, $out) = expctl_in('log', 'show', '-', $cut);
 is_deeply([ $out =~ /  -  (\S.*)/g ], [ 'aborted, t/c',
-    'aborted, stream_err...', 'unmetered:encoded, t/c',
-    't/c', 't/c' ], 'answers - what went wrong stands in front');
+    'aborted, stream_error:incomplete, t/c', 'unmetered:encoded, t/c',
+    't/c', 't/c', 't/c' ], 'answers - what went wrong stands in front');
 ($rc, $out) = expctl_in('log', 'show', '-', '-o', 'csv', $cut);
 is_deeply([ $out =~ /t\/c assigned(.*)/g ], [ ',true,,',
-    ',true,incomplete,', ',,,encoded', ',,,', ',,,' ], 'answers - csv');
+    ',true,incomplete,', ',,,encoded', ',,,', ',,,', ',,null,false' ],
+    'answers - csv');
 
 # costs as they deserve it, and rows as wide as they may be
 
@@ -198,12 +200,23 @@ for my $row (['0.004000000', '0.00400 USD'], ['12.345678901', '12.35 USD'],
     like($out, qr/  \Q$text\E  -\n/, "cost - $cost");
 }
 
-($rc, $out) = expctl_in('log', 'show', '-', request('2026-11-20T09:00:00Z',
+spew('wide.log', request('2026-11-20T09:00:00Z',
     entry('n' x 64, 'v' x 64, 'assigned'), ',"cost":0.000000001,"currency":'
     . '"' . 'C' x 90 . '","gen_ai.usage.input_tokens":123456789')
     . request('2026-11-20T09:00:00Z', entry('t', "\xc3\xa9" x 64, 'assigned')));
-is_deeply([ map { length } split /\n/, Encode::decode_utf8($out) ],
-    [ 68, 14, 80, 80 ], 'no row wider than 80 columns');
+
+SKIP: {
+    skip 'no script', 2 unless grep { -x "$_/script" } split /:/, $ENV{PATH};
+
+    for my $columns (80, 120) {
+        $out = tty("log show $dir/wide.log", "COLUMNS=$columns");
+        is_deeply([ map { length } split /\n/, Encode::decode_utf8($out) ],
+            [ 68, 14, $columns, $columns ],
+            "rows end with the terminal, at $columns");
+    }
+}
+($rc, $out) = show("$dir/wide.log");
+unlike($out, qr/\.\.\./, 'rows are whole in a pipe');
 
 # hostile, bad
 
@@ -226,6 +239,14 @@ is("$rc $err", "0 expctl: -:1: bad line: not one JSON object\n",
     'bad lines - the first is told');
 ($rc, $out, $err) = expctl_in('log', 'show', '-', '{"kind":"request"}');
 like($err, qr/bad line: no "time"/, 'bad lines - no time');
+($rc, $out, $err) = expctl_in('log', 'show', '-', $lines[0]
+    =~ s/"status":200/"status":200,"status":500/r);
+like($err, qr/bad line: a member that occurs twice/, 'bad lines - twice');
+($rc, $out, $err) = expctl_in('log', 'show', '-', $lines[0]
+    =~ s/"variant":"concise"/"variant":"control","variant":"concise"/r);
+like($out, qr/  -\n\z/, 'bad lines - twice in an entry, which is none');
+($rc, $out, $err) = show("$dir/none.log");
+is("$rc $out", '2 ', 'no file - no heads');
 
 # usage
 

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# An "if" in the location of an endpoint: nginx runs the location's handler
-# with the configuration of the "if", which has to ask for as much.
+# An "if" or a "limit_except" in the location of an endpoint: nginx runs the
+# location's handler with the configuration of the "if", and the handler of the
+# "limit_except", which have to ask for as much.
 
 use strict;
 use warnings;
@@ -35,6 +36,12 @@ $e->run("%%MAIN%% http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%;
     location = /open {
         experiment_feedback open origin=https://app.example; $if
     }
+    location = /limited/status { experiment_status;
+        limit_except POST { deny 127.0.0.2; } }
+    location = /limited/key { experiment_feedback key=app.keys;
+        limit_except GET { deny 127.0.0.2; } }
+    location /limited/ofrep/ { experiment_ofrep key=app.keys;
+        limit_except GET { deny 127.0.0.2; } }
 } }");
 
 my $item = '{"unit":"u","experiment":"tone","metric":"resolved","value":1}';
@@ -50,6 +57,14 @@ my @rows = (
     [ POST => '/key', [ 'X-Experiment-Feedback-Key', 'secret-of-the-app-1' ],
       $item, 202 ],
     [ POST => '/token', [], $item, 401 ],
+    [ GET => '/limited/status', [ Host => '127.0.0.1' ], '', 200,
+      'application/json' ],
+    [ GET => '/limited/status', [ Host => 'evil.example' ], '', 403 ],
+    [ POST => '/limited/key', [], $item, 401 ],
+    [ POST => '/limited/key', [ 'X-Experiment-Feedback-Key',
+      'secret-of-the-app-1' ], $item, 202 ],
+    [ POST => '/limited/ofrep/ofrep/v1/evaluate/flags', [],
+      '{"context":{"targetingKey":"u"}}', 401 ],
     [ POST => '/open', [], $item, 202 ],
     [ POST => '/open', [ Origin => 'https://evil.example' ], $item, 403 ],
 );

@@ -153,11 +153,22 @@ my $chat = join '', @{ $stream{usage} };
     %reply,
     plain => { type => 'text/plain', body => 'garbage' },
     garbage => { body => '{"choices":[' },
+    bare => { bare => "\x01\x02 nonsense\r\n\r\n" },
+    short => { headers => [ 'Content-Length', 4_000 ], close => 1,
+               body => '{"model":"gpt-4o","choices":[' },
+    'short-text' => { type => 'text/plain', body => 'garbage', close => 1,
+                      headers => [ 'Content-Length', 4_000 ] },
+    'short-chunk' => { pieces => [ [ 0, '{"model":' ] ], broken => 1,
+                       body => '{"model":' },
     another => { body => '{"model":"gpt-4o","usage":{"prompt_tokens":1,'
                  . '"completion_tokens":1}}' },
     'garbage-stream' => { type => 'text/event-stream',
                           body => "data: {\n\ndata: \xff\n\n" },
     encoded => { headers => [ 'Content-Encoding', 'gzip' ], body => 'zzz' },
+    crlf => { type => 'text/event-stream', pieces => [
+        map({ [ 0.01, "data: {\"choices\":[{\"delta\":{\"content\":\"$_\"}}]}"
+                      . "\r\n\r\n" ] } 'a', 'b'),
+        [ 600, "data: [DONE]\r\n\r\n" ] ] },
     'encoded-stream' => { type => 'text/event-stream', body => 'zzz',
                           headers => [ 'Content-Encoding', 'br' ] },
     identity => { type => 'text/event-stream', body => $chat,
@@ -462,6 +473,9 @@ for my $row (
     [ 'plain', { unmetered => 'type' } ],
     [ 'garbage', { unmetered => 'malformed' } ],
     [ 'another', { unmetered => 'malformed' } ],
+    [ 'short', { unmetered => 'malformed', stream_error => 'upstream' } ],
+    [ 'short-chunk', { unmetered => 'malformed', stream_error => 'upstream' } ],
+    [ 'short-text', { unmetered => 'type', stream_error => 'upstream' } ],
     [ 'garbage-stream', { unmetered => 'malformed',
                           stream_error => 'incomplete' } ],
     [ 'encoded', { unmetered => 'encoded' } ],
@@ -544,6 +558,32 @@ $e->wait_for(sub { -s $e->dir . '/log/vars.log' });
 like($e->read_file('log/vars.log'),
      qr/^\d+\.\d{3} \d+\.\d{3} 0\.000090000 20 5$/, 'variables - at the end');
 ask('vars', 'chat-whole', '{}');
+
+
+# No HTTP: nginx passes it on, as what HTTP/0.9 was.
+{
+    my $c = $e->client;
+    $c->send($c->request('POST', '/on/chat/completions', '{}', 'X-Reply',
+                         'bare', 'Content-Type', 'application/json',
+                         'X-Id', $unit));
+    ok($c->until(sub { $_[0] =~ /nonsense/ }), 'no HTTP - the client has it');
+    $c->close;
+    my $line = $e->log_next;
+    is($line->{stream_error}, 'upstream', 'no HTTP - an error');
+    is($line->{status}, 9, 'no HTTP - its status');
+}
+
+# An event leaves with all of the empty line that ends it.
+{
+    my $c = $e->client;
+    $c->send($c->request('POST', '/on/chat/completions', '{"stream":true}',
+                         'X-Reply', 'crlf', 'X-Id', $unit,
+                         'Content-Type', 'application/json'));
+    ok($c->until(sub { $_[0] =~ /"b"[^\n]*\r\n\r\n/ }),
+       'CR LF - whole at once');
+    $c->close;
+    $e->log_next;
+}
 
 
 # Ends in the middle.

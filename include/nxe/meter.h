@@ -112,6 +112,7 @@ typedef struct {
     void               *ctx;
     nxe_str_t           cut;            /* what the event is to lose */
     unsigned            drop:1;         /* all of it */
+    unsigned            drop_lf:1;      /* and the LF behind its last CR */
     unsigned            plain:1;        /* the event read last has content */
 
     nxe_sse_t           sse;

@@ -169,12 +169,12 @@ static const row_t  streams[] = {
       "anthropic, a tool" },
     { NXE_DIALECT_ANTHROPIC,
       ANTH_START ANTH("error", ",\"error\":{\"type\":\"overloaded_error\"}"),
-      { 330, 1, 300, 20, NONE }, "claude-x", "", 0, 0, "f",
+      { 330, NONE, 300, 20, NONE }, "claude-x", "", 0, 0, "f",
       "anthropic, an error" },
     { NXE_DIALECT_ANTHROPIC,
       ANTH_START ANTH("message_delta",
                       ",\"delta\":{\"stop_reason\":\"refusal\"},\"usage\":{}"),
-      { 330, 1, 300, 20, NONE }, "claude-x", "refusal", 0, 0, "r",
+      { 330, NONE, 300, 20, NONE }, "claude-x", "refusal", 0, 0, "r",
       "anthropic, a refusal" }
 };
 
@@ -496,6 +496,11 @@ static const struct {
       "usage beside content" },
     { "data: a\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n"
       "data: [DONE]\n\n", "data: a\n\ndata: [DONE]\n\n", "the extra chunk" },
+    { "data: a\r\n\r\ndata: {\"choices\":[],\"usage\":{\"a\":1}}\r\n\r\n"
+      "data: [DONE]\r\n\r\n", "data: a\r\n\r\ndata: [DONE]\r\n\r\n",
+      "the extra chunk and its LF" },
+    { "data: {\"choices\":[],\"usage\":{\"a\":1}}\r\rdata: b\r\r",
+      "data: b\r\r", "the extra chunk without one" },
     { "data: {\"choices\":null,\"usage\":{\"prompt_tokens\":1}}\n\n", "",
       "the extra chunk of others" },
     { "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n: b\n\n",

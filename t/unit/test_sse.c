@@ -145,12 +145,62 @@ test_memory(void **state)
 }
 
 
+static void
+ignore(void *ctx, nxe_str_t type, nxe_str_t data)
+{
+    (void) ctx;
+    (void) type;
+    (void) data;
+}
+
+
+static void
+gather(void *ctx, nxe_str_t bytes)
+{
+    assert_int_equal(nxe_buf_add(ctx, bytes), NXE_OK);
+}
+
+
+/* An event that is there leaves at once, and so does its last LF. */
+
+static void
+test_raw(void **state)
+{
+    size_t             i, cut, len;
+    nxe_buf_t          got;
+    nxe_sse_t          s;
+    static const char  *events[] = {
+        "data: a\r\n\r\n", "data: a\n\n", "data: a\n\r\n", ": b\r\n\r\n",
+        "data: 0123456789012345678901234567890123456789\r\n\r\n"
+    };
+
+    (void) state;
+
+    for (i = 0; i < unit_n(events); i++) {
+        len = strlen(events[i]);
+
+        for (cut = 0; cut < len; cut++) {
+            nxe_buf_init(&got, SIZE_MAX);
+            nxe_sse_init(&s, 40, ignore, &got, unit_mem);
+            s.raw = gather;
+
+            feed(&s, events[i], cut);
+            feed(&s, events[i] + cut, len - cut);
+            unit_row(nxe_str_eq(nxe_buf_str(&got), nxe_str_of(events[i])),
+                     events[i]);
+            nxe_buf_free(&got);
+        }
+    }
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_memory)
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_raw)
     };
 
     return unit_main(tests);

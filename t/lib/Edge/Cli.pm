@@ -10,7 +10,7 @@ use Exporter qw/ import /;
 use File::Temp qw/ tempdir /;
 
 our @EXPORT = qw/ expctl expctl_in expctl_pid registry folder spew slurp
-    init_registry document /;
+    init_registry document tty /;
 
 my $expctl = abs_path($ENV{EXPCTL} || 'build/expctl');
 my $dir = tempdir('expctl-XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -74,6 +74,18 @@ sub expctl_in {
 }
 
 sub expctl { expctl_in(@_, '') }
+
+# What it prints on a terminal; environment is set for it, "COLUMNS=60".
+
+sub tty {
+    my ($args, $environment) = @_;
+
+    my $command = ($environment // '') . " $expctl $args";
+    my $text = `TERM=xterm script -qec '$command' /dev/null </dev/null`;
+    $text =~ s/\r//g;
+
+    return $text;
+}
 
 # Starts one and leaves it running.
 

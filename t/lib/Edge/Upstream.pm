@@ -11,6 +11,7 @@ package Edge::Upstream;
 #   pieces   => [ [ SECONDS, bytes ], ... ]  sent chunked, each after a pause
 #   delay    => SECONDS                      before the first byte
 #   cut      => N                            close after N bytes of the answer
+#   bare     => "..."                        in place of all of it, no HTTP
 #   close    => 1                            close after the answer
 #   broken   => 1                            close where pieces ought to end
 #
@@ -359,6 +360,9 @@ sub answer {
                                        $p->[1]) ];
         }
         push @out, [ $now, $reply->{broken} ? '' : "0\r\n\r\n" ];
+
+    } elsif (defined $reply->{bare}) {
+        push @out, [ $now, $reply->{bare}, 1 ];
 
     } else {
         my $body = $req->{method} eq 'HEAD' ? '' : $reply->{body} // '';
