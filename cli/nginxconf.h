@@ -36,8 +36,9 @@ typedef struct {
 /*
  * Looks at binary, or where that is NULL at the nginx in PATH or an sbin
  * folder.  conf is -c's and prefix -p's, or NULL.  NXE_DECLINED: there is no
- * such program; NXE_INVALID: it is no nginx; NXE_IO.  Memory is cli's.  A configuration
- * that nginx refuses is no failure: nginx->problem has what it said.
+ * such program; NXE_INVALID: it is no nginx; NXE_IO.  Memory is cli's.  A
+ * configuration that nginx refuses is no failure: nginx->problem has what it
+ * said.
  */
 nxe_status_t nginx_look(const cli_t *cli, const char *binary,
     const char *conf, const char *prefix, nginx_t *nginx, nxe_error_t *err);

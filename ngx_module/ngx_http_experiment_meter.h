@@ -19,7 +19,7 @@ struct ngx_http_experiment_answer_s {
     uint64_t                         first_byte;   /* nanoseconds */
     uint64_t                         now;          /* of this call, or 0 */
     const char                      *unmetered;    /* why, or NULL */
-    const char                      *failed;       /* a stream: how, or NULL */
+    const char                      *failed;       /* how, or NULL */
     const nxe_price_t               *price;        /* NULL: there is none */
     uint64_t                         cost;         /* 10^-9 of its currency */
     ngx_http_experiment_used_t      *used;

@@ -72,8 +72,8 @@ ngx_http_experiment_set_origin(ngx_conf_t *cf, ngx_str_t *word,
 
 
 /*
- * A scheme, a host, and perhaps a port: nothing that no browser would send.
- * Whether a host exists is not asked.
+ * A scheme, a host, and perhaps a port, in the form that browsers send.
+ * Whether a host can exist, or an address could be shorter, is not asked.
  */
 
 static ngx_uint_t

@@ -76,8 +76,8 @@ static const ngx_http_experiment_family_t
       NGX_HTTP_EXPERIMENT_REQUESTS, NULL, NULL, 0, 0 },
 
     { "errors_total", "counter",
-      "Requests that failed: 5xx, upstream 429, a stream that broke after "
-      "its 200.",
+      "Requests that failed: 5xx, upstream 429, an answer that failed "
+      "after its status.",
       ngx_http_experiment_prometheus_counter,
       NGX_HTTP_EXPERIMENT_ERROR_5XX, "class",
       ngx_http_experiment_error_names, 0, 0 },

@@ -97,6 +97,7 @@ ngx_http_experiment_create_loc_conf(ngx_conf_t *cf)
      *     elcf->secrets = NULL;
      *     elcf->feedback = NULL;
      *     elcf->format = 0;
+     *     elcf->page = NULL;
      *     elcf->hosts = NULL;
      */
 

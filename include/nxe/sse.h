@@ -26,9 +26,10 @@ typedef void (*nxe_sse_pt)(void *ctx, nxe_str_t type, nxe_str_t data);
 
 /*
  * The bytes of the stream, for who passes it on: a whole event with the empty
- * line that ends it, after it was told (if it has data), the LF of that line where it
- * comes later than its CR, or a piece of one that is lost.  Together they are what was fed, but for what is kept.  Data of one
- * line lies in them.
+ * line that ends it, after it was told (if it has data); the LF of that line,
+ * where it comes in a later chunk than its CR; or a piece of one that is lost.
+ * Together they are what was fed, but for what is kept.  Data of one line lies
+ * in them.
  */
 
 typedef void (*nxe_sse_raw_pt)(void *ctx, nxe_str_t bytes);
