@@ -381,11 +381,6 @@ subject_text(const cli_t *cli, const record_t *r, int brief)
 }
 
 
-/*
- * Rows come one by one, so that the widths are given, and what does not fit
- * is cut; times are of the day that is printed before them.
- */
-
 static void
 print_heads(logshow_t *show)
 {
@@ -396,6 +391,11 @@ print_heads(logshow_t *show)
     }
 }
 
+
+/*
+ * Rows come one by one, so that the widths are given, and what does not fit
+ * a terminal is cut; times are of the day that is printed before them.
+ */
 
 static void
 print_row(logshow_t *show, const cli_t *cli, const record_t *r)
